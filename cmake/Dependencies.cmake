@@ -1,0 +1,18 @@
+# Everything but LibTorch comes from the distribution's packages (scripts/setup installs them).
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(Boost REQUIRED COMPONENTS program_options)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(doctest REQUIRED)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET GLOBAL libcrypto)
+pkg_search_module(hdf5 REQUIRED IMPORTED_TARGET GLOBAL hdf5-serial hdf5)
+pkg_check_modules(libpng REQUIRED IMPORTED_TARGET GLOBAL libpng)
+pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET GLOBAL libturbojpeg)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET GLOBAL libarchive)
+pkg_check_modules(libhwy REQUIRED IMPORTED_TARGET GLOBAL libhwy)
+if(KSHOT_JEMALLOC)
+  pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET GLOBAL jemalloc)
+endif()

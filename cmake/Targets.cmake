@@ -1,0 +1,36 @@
+# Everything is an OBJECT library that the executables link directly: plugins register themselves in static
+# constructors, which the linker drops from a STATIC library, and so it does behind one.
+
+# The one precompiled header is built with kshot_base. In angle brackets, because CMake then writes no absolute path
+# into what it generates, and ccache can serve one checkout with another's.
+function(kshot_precompile target)
+  if(target STREQUAL kshot_base)
+    target_precompile_headers(${target} PRIVATE <framework/base/pch.h>)
+  else()
+    target_precompile_headers(${target} REUSE_FROM kshot_base)
+  endif()
+endfunction()
+
+# kshot_library(NAME SOURCES file... [LIBRARIES target...]): one floor of the house.
+function(kshot_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  add_library(${name} OBJECT ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC kshot_options ${arg_LIBRARIES})
+  kshot_precompile(${name})
+  set_property(GLOBAL APPEND PROPERTY KSHOT_LIBRARIES ${name})
+endfunction()
+
+# kshot_executable(NAME SOURCES file... [LIBRARIES target...]): links every floor declared so far.
+function(kshot_executable name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  get_property(floors GLOBAL PROPERTY KSHOT_LIBRARIES)
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE kshot_options ${floors} ${arg_LIBRARIES})
+  kshot_precompile(${name})
+  if(KSHOT_JEMALLOC)
+    # jemalloc reads its settings from the program's own `malloc_conf` (framework/base/allocator.cpp), which it
+    # sees only where the program exports that symbol.
+    target_link_libraries(${name} PRIVATE PkgConfig::jemalloc)
+    target_link_options(${name} PRIVATE LINKER:--export-dynamic-symbol=malloc_conf)
+  endif()
+endfunction()

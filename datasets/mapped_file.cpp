@@ -1,0 +1,50 @@
+#include "datasets/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "framework/base/error.h"
+
+namespace kshot {
+
+struct MappedFile::Region {
+  std::string path;
+  void* memory = MAP_FAILED;
+  size_t size = 0;
+  ~Region() {
+    if (memory != MAP_FAILED) ::munmap(memory, size);
+  }
+};
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  auto region = std::make_shared<Region>();
+  region->path = path.string();
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat facts {};
+  if (descriptor >= 0 && ::fstat(descriptor, &facts) == 0 && facts.st_size > 0) {
+    region->size = static_cast<size_t>(facts.st_size);
+    region->memory = ::mmap(nullptr, region->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  }
+  const int reason = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (region->memory == MAP_FAILED) {
+    throw Error(Exit::io, "{}: cannot be mapped: {}", region->path, std::strerror(reason));
+  }
+  region_ = std::move(region);
+}
+
+Tensor MappedFile::tensor(uint64_t offset, const std::vector<int64_t>& shape, torch::Dtype dtype) const {
+  const uint64_t bytes = static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
+  if (offset > region_->size || bytes > region_->size - offset) {
+    throw Error(Exit::bad_data, "{}: samples reach past the end of the file", region_->path);
+  }
+  char* start = static_cast<char*>(region_->memory) + offset;
+  return torch::from_blob(start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
+}
+
+}  // namespace kshot

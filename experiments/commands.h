@@ -1,0 +1,18 @@
+#pragma once
+
+#include "experiments/command_line.h"
+
+namespace kshot {
+
+Command run_command_description();
+Command evaluate_command();
+Command predict_command();
+Command episodes_command();
+Command data_command();
+Command list_command();
+Command describe_command();
+Command bench_command();
+Command leaderboard_command();
+Command compare_command();
+
+}  // namespace kshot

@@ -1,0 +1,170 @@
+#include "experiments/experiment.h"
+
+#include <cmath>
+
+#include "episodes/fixed_tasks.h"
+#include "episodes/minibatch_source.h"
+#include "framework/base/device.h"
+#include "framework/base/error.h"
+
+namespace kshot {
+namespace {
+
+const Json& block_for(const ExperimentSpec& spec, const std::optional<Json>& own) {
+  return own ? *own : spec.dataset;
+}
+
+std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec, const DatasetPtr& data,
+                                                  const std::vector<std::string>& splits) {
+  const TrainTasks& tasks = spec.episodes.train;
+  const DatasetView view = view_of(block_for(spec, tasks.dataset));
+  if (tasks.kind == "minibatch") {
+    return std::make_shared<MinibatchSource>(data, view, splits, tasks.batch, spec.seed);
+  }
+  auto sampler = std::make_shared<EpisodeSampler>(
+      data, view, tasks.shape,
+      EpisodeStream{.splits = splits, .seed = spec.seed, .purpose = Purpose::training_tasks});
+  if (!tasks.fixed_tasks) return sampler;
+  return std::make_shared<FixedTasks>(sampler, static_cast<uint64_t>(*tasks.fixed_tasks));
+}
+
+std::shared_ptr<const TaskSource> held_out(const DatasetPtr& data, const Json& block, const HeldOutTasks& tasks,
+                                           const std::string& split) {
+  const Purpose purpose = split == "test" ? Purpose::test_tasks : Purpose::validation_tasks;
+  return std::make_shared<EpisodeSampler>(
+      data, view_of(block), tasks.shape, EpisodeStream{.splits = {split}, .seed = tasks.seed, .purpose = purpose});
+}
+
+bool has_split(const DatasetPtr& data, const DatasetView& view, const std::string& split) {
+  const Manifest& manifest = data->manifest();
+  const auto scheme = manifest.splits.find(view.splits.empty() ? manifest.default_split : view.splits);
+  if (scheme == manifest.splits.end()) return true;  // index_classes says what is wrong
+  const auto members = scheme->second.members.find(split);
+  return members != scheme->second.members.end() && !members->second.empty();
+}
+
+/// Minibatch trainings may count epochs instead of iterations.
+void count_epochs(ExperimentSpec& spec, const TaskSource* source) {
+  const auto* batches = dynamic_cast<const MinibatchSource*>(source);
+  if (!spec.train.epochs) return;
+  if (batches == nullptr) {
+    throw Error(Exit::bad_spec, "train.epochs is {}, but only minibatches have epochs: give train.iterations", *spec.train.epochs);
+  }
+  spec.train.iterations =
+      static_cast<int64_t>(std::llround(*spec.train.epochs * static_cast<double>(batches->batches_per_epoch())));
+}
+
+/// Blocks that this algorithm never looks at would only make equal runs look different.
+Json decisive(Json resolved, const AlgorithmFacts& facts) {
+  if (!facts.uses_backbone) resolved.erase("backbone");
+  if (facts.feeds != Feeds::nothing) return resolved;
+  resolved.erase("optimizer");
+  resolved.erase("train");
+  resolved["episodes"].erase("train");
+  resolved["episodes"].erase("validation");
+  return resolved;
+}
+
+std::vector<std::string> data_hashes(const Experiment& experiment) {
+  std::vector<std::string> hashes;
+  for (const DatasetPtr& data : {experiment.train_data, experiment.validation_data, experiment.test_data}) {
+    hashes.push_back(data ? data->manifest().sha256 : "");
+  }
+  return hashes;
+}
+
+}  // namespace
+
+DatasetPtr DatasetCache::open(const Json& block) {
+  const std::string name = block.at("name");
+  DatasetPtr& opened = opened_[block.dump()];
+  if (!opened) opened = Registry<DatasetPlugin>::instance().find(name).make(block);
+  return opened;
+}
+
+DatasetView view_of(const Json& block) {
+  // A resolved block holds the view's keys beside the plugin's own.
+  DatasetView view;
+  const Json all = write_config(view);
+  Json own = Json::object();
+  for (const auto& [key, value] : all.items()) {
+    if (block.contains(key)) own[key] = block[key];
+  }
+  read_config(view, own, "dataset");
+  return view;
+}
+
+std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec, const std::string& split,
+                                                  DatasetCache& datasets) {
+  if (split == "train") {
+    return training_source(spec, datasets.open(block_for(spec, spec.episodes.train.dataset)), {"train"});
+  }
+  if (split != "validation" && split != "test") {
+    throw Error(Exit::bad_spec, "--split is \"{}\", expected train, validation or test", split);
+  }
+  const HeldOutTasks& tasks = split == "test" ? spec.episodes.test : spec.episodes.validation;
+  const Json& block = block_for(spec, tasks.dataset);
+  return held_out(datasets.open(block), block, tasks, split);
+}
+
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device) {
+  Experiment experiment;
+  experiment.spec = spec;
+  const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
+  experiment.facts = algorithm.facts;
+  if (algorithm.facts.uses_backbone) {
+    experiment.backbone = Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone);
+  }
+  experiment.algorithm = algorithm.make(spec.algorithm, experiment.backbone);
+  experiment.compute = {.device = device,
+                        .dtype = spec.dtype == "float64" ? torch::kDouble : torch::kFloat,
+                        .task_mode = spec.train.task_mode,
+                        .intra_op_threads = static_cast<int>(*spec.train.intra_op_threads)};
+  DatasetCache datasets;
+  const EpisodesSpec& episodes = spec.episodes;
+  const Json& test_block = block_for(spec, episodes.test.dataset);
+  experiment.test_data = datasets.open(test_block);
+  experiment.test = held_out(experiment.test_data, test_block, episodes.test, "test");
+  if (experiment.learns()) {
+    const Json& train_block = block_for(spec, episodes.train.dataset);
+    const Json& validation_block = block_for(spec, episodes.validation.dataset);
+    experiment.train_data = datasets.open(train_block);
+    experiment.train = training_source(spec, experiment.train_data, {"train"});
+    count_epochs(experiment.spec, experiment.train.get());
+    experiment.validation_data = datasets.open(validation_block);
+    if (spec.train.validate_every > 0 && has_split(experiment.validation_data, view_of(validation_block), "validation")) {
+      experiment.validation = held_out(experiment.validation_data, validation_block, episodes.validation, "validation");
+    }
+    if (spec.train.retrain_extra) {
+      experiment.retrain = training_source(spec, experiment.train_data, {"train", "validation"});
+    }
+  }
+  experiment.resolved = decisive(spec_to_json(experiment.spec), experiment.facts);
+  experiment.id = run_id({experiment.resolved, data_hashes(experiment), {}, experiment.compute});
+  return experiment;
+}
+
+Training training_of(const Experiment& experiment, const std::filesystem::path& folder) {
+  const ExperimentSpec& spec = experiment.spec;
+  Training training;
+  training.algorithm = experiment.algorithm.get();
+  training.train = experiment.train;
+  training.retrain = experiment.retrain;
+  training.validation = experiment.validation;
+  training.validation_tasks = spec.episodes.validation.count;
+  training.validation_seed = spec.episodes.validation.seed;
+  training.options = spec.train;
+  training.optimizer = spec.optimizer;
+  training.compute = experiment.compute;
+  training.seed = spec.seed;
+  training.log_every = spec.log.every;
+  training.folder = folder;
+  return training;
+}
+
+ParamList fresh_weights(const Experiment& experiment) {
+  const TaskSource& source = experiment.learns() ? *experiment.train : *experiment.test;
+  return initial_weights(*experiment.algorithm, source.shapes(), experiment.spec.seed, experiment.compute);
+}
+
+}  // namespace kshot

@@ -1,0 +1,128 @@
+// kshot run: train, test, record.
+#include <filesystem>
+
+#include "experiments/commands.h"
+#include "experiments/run_folder.h"
+#include "experiments/test_summary.h"
+#include "framework/base/atomic_file.h"
+#include "framework/base/device.h"
+#include "framework/base/error.h"
+#include "framework/base/progress.h"
+#include "framework/run/stop_signal.h"
+
+namespace kshot {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json training_record(const TrainingResult& trained) {
+  Json train{{"iterations", trained.iterations},
+             {"best_iteration", trained.best_iteration},
+             {"seconds", trained.seconds},
+             {"tasks_per_second", trained.tasks_per_second},
+             {"peak_memory_bytes", peak_memory_bytes()}};
+  if (trained.best_validation_accuracy) train["best_validation_accuracy"] = *trained.best_validation_accuracy;
+  if (trained.best_validation_loss) train["best_validation_loss"] = *trained.best_validation_loss;
+  return train;
+}
+
+int stopped_by_signal(const fs::path& folder) {
+  fmt::print(stderr, "kshot: stopped by a signal; run again with --resume to go on in {}\n", folder.string());
+  return static_cast<int>(Exit::stopped);
+}
+
+/// Trains and tests in `folder`. Returns the exit code.
+int train_and_test(const Experiment& experiment, const RunFolder& folder, bool resume, int threads, bool quiet) {
+  TaskEngine engine(threads);
+  Json train_block;
+  ParamList weights;
+  if (experiment.learns()) {
+    Training training = training_of(experiment, folder.path());
+    training.resume = resume;
+    training.quiet = quiet;
+    const TrainingResult trained = train(engine, training);
+    if (trained.stopped) return stopped_by_signal(folder.path());
+    weights = trained.weights;
+    train_block = training_record(trained);
+  } else {
+    weights = fresh_weights(experiment);
+    make_folder(folder.file("checkpoints"));
+    save_checkpoint(folder.file("checkpoints"), "best", {weights, {}, Json::object()});
+  }
+  const HeldOutTasks& test = experiment.spec.episodes.test;
+  Progress progress("test", test.count, quiet);
+  const auto evaluation =
+      evaluate(engine, *experiment.algorithm, weights, *experiment.test,
+               {.count = test.count, .seed = test.seed, .progress = [&](int64_t done) { progress.update(done); }},
+               experiment.compute);
+  if (!evaluation) return stopped_by_signal(folder.path());
+  write_file_atomically(folder.file("episodes.jsonl"), outcomes_text(evaluation->episodes));
+  Json record = record_of(experiment, *evaluation, weights);
+  if (!train_block.is_null()) record["train"] = train_block;
+  folder.write("result.json", record);
+  fmt::print("{}\n{}\n", test_summary(experiment, *evaluation), folder.path().string());
+  return 0;
+}
+
+/// --again: the run goes to a folder beside the finished one, which it replaces when done.
+int run_again(const Experiment& experiment, const RunFolder& folder, int threads, bool quiet) {
+  const fs::path temporary = folder.path().string() + ".again";
+  fs::remove_all(temporary);
+  const RunFolder fresh(temporary);
+  fresh.begin(experiment, threads);
+  const int code = train_and_test(experiment, fresh, false, threads, quiet);
+  if (code != 0) return code;
+  const fs::path old = folder.path().string() + ".old";
+  fs::rename(folder.path(), old);
+  fs::rename(temporary, folder.path());
+  fs::remove_all(old);
+  fmt::print("replaced {}\n", folder.path().string());
+  return 0;
+}
+
+int run(const Arguments& arguments) {
+  const std::string usage = run_command_description().usage;
+  const torch::Device device = find_device(arguments["device"].as<std::string>());
+  const Json json = load_spec(required(arguments, "spec", usage), edits_of(arguments));
+  const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
+  const RunFolder folder(fs::path(arguments["results"].as<std::string>()) / experiment.spec.name / experiment.id);
+  const int threads = threads_of(arguments);
+  const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
+  catch_stop_signals();
+  if (folder.finished()) {
+    if (flag(arguments, "again")) return run_again(experiment, folder, threads, quiet);
+    fmt::print("already done: {} (--again repeats it)\n", folder.path().string());
+    return 0;
+  }
+  if (resume && !folder.started()) {
+    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}", folder.path().string());
+  }
+  if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
+    throw Error(Exit::bad_spec, "{} holds an unfinished run: continue it with --resume, or remove it", folder.path().string());
+  }
+  folder.begin(experiment, threads);
+  return train_and_test(experiment, folder, resume, threads, quiet);
+}
+
+}  // namespace
+
+Command run_command_description() {
+  Command command;
+  command.name = "run";
+  command.summary = "train and test what a spec says; writes a record";
+  command.usage = "run SPEC [--set path=value]... [options]";
+  command.details =
+      "SPEC is a JSON file or a preset (kshot list specs). The record goes to <results>/<name>/<run-id>/;\n"
+      "the run id is a hash of everything that decides the numbers, so the same spec run again finds the\n"
+      "finished record. A run stopped by Ctrl-C continues with --resume.\n\n"
+      "  kshot run demo --set train.iterations=200\n"
+      "  kshot run protonet-omniglot-5w1s --set seed=2 --resume";
+  command.positional = {"spec"};
+  add_compute_options(command.options);
+  command.options.add_options()("resume", "continue an unfinished run")(
+      "again", "repeat a finished run and replace its record when done");
+  command.run = run;
+  return command;
+}
+
+}  // namespace kshot

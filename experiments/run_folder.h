@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "experiments/experiment.h"
+
+namespace kshot {
+
+/// `<results>/<name>/<run-id>/`: one run on disk. result.json is written last and marks it done.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+  bool finished() const { return std::filesystem::exists(file("result.json")); }
+  bool started() const { return std::filesystem::exists(file("spec.json")); }
+
+  Json spec() const;
+  Json result() const;
+
+  /// Writes spec.json and env.json. Throws Error(io).
+  void begin(const Experiment& experiment, int threads) const;
+  void write(const std::string& name, const Json& json) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A run by its folder, or by the folder of its name where that holds a single run.
+/// Throws Error(bad_spec) where there is none or more than one.
+RunFolder find_run(const std::string& path);
+
+/// The record of a finished evaluation, without what only training knows.
+Json record_of(const Experiment& experiment, const Evaluation& evaluation, const ParamList& weights);
+
+/// Class names and sources of the test tasks: with it the plans can be drawn again without pixels.
+Json manifest_record(const Experiment& experiment);
+
+}  // namespace kshot

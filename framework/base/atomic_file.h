@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace kshot {
+
+/// A file that appears whole or not at all: bytes go to a temporary name in the same folder;
+/// commit() flushes them to the disk and renames. Without commit() the destructor removes them.
+/// All members throw Error(io) with the path and the system's reason (a full disk, say).
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, size_t size);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  /// Overwrites bytes already written, for headers that are known last.
+  void write_at(uint64_t offset, const void* data, size_t size);
+  void commit();
+
+  /// Where the bytes are until commit(), for libraries that write by themselves.
+  const std::filesystem::path& temporary_path() const { return temporary_; }
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+/// The whole file. Throws Error(io).
+std::string read_file(const std::filesystem::path& path);
+
+/// Makes the folder and its parents. Throws Error(io).
+void make_folder(const std::filesystem::path& path);
+
+}  // namespace kshot

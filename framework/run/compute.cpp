@@ -1,0 +1,74 @@
+#include "framework/run/compute.h"
+
+#include "framework/base/error.h"
+
+namespace kshot {
+namespace {
+
+/// The pieces into which the engine cuts a meta-batch: single tasks, or whole groups.
+std::vector<Episodes> pieces_of(const std::vector<Episodes>& groups, const Compute& compute) {
+  if (compute.task_mode == "batched") return groups;
+  std::vector<Episodes> pieces;
+  for (const Episodes& group : groups) {
+    for (int64_t t = 0; t < group.tasks(); ++t) pieces.push_back(group.slice(t, 1));
+  }
+  return pieces;
+}
+
+TaskGradients learn_piece(const Algorithm& algorithm, const ParamList& weights,
+                          const Episodes& piece, Context context, const Compute& compute) {
+  std::vector<uint64_t> indices;
+  for (const TaskPlan& plan : piece.plans) indices.push_back(plan.index);
+  context.tasks = indices;
+  return algorithm.learn(weights, piece.to(compute.device, compute.dtype), context);
+}
+
+/// Adds `from` to `into`, tensor by tensor.
+void add_to(ParamList& into, const ParamList& from) {
+  if (into.empty()) {
+    into = from;
+    return;
+  }
+  TORCH_CHECK(into.size() == from.size(), "gradients of different length");
+  for (size_t i = 0; i < into.size(); ++i) (into.begin() + static_cast<int64_t>(i))->value.add_(from.at(i).value);
+}
+
+ParamList joined(const std::vector<ParamList>& parts) {
+  if (parts.empty()) return {};
+  std::vector<Tensor> values;
+  for (size_t i = 0; i < parts[0].size(); ++i) {
+    std::vector<Tensor> rows;
+    for (const ParamList& part : parts) rows.push_back(part.at(i).value);
+    values.push_back(torch::cat(rows, 0));
+  }
+  return parts[0].with_values(values);
+}
+
+}  // namespace
+
+TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
+                          const std::vector<Episodes>& groups, const Context& context,
+                          const Compute& compute) {
+  const std::vector<Episodes> pieces = pieces_of(groups, compute);
+  TaskGradients total;
+  std::vector<ParamList> statistics;
+  std::vector<Tensor> losses, accuracies;
+  engine.run<TaskGradients>(
+      static_cast<int64_t>(pieces.size()), compute.intra_op_threads,
+      [&](int64_t i) {
+        return learn_piece(algorithm, weights, pieces[static_cast<size_t>(i)], context, compute);
+      },
+      [&](int64_t, TaskGradients piece) {
+        const torch::NoGradGuard no_grad;
+        add_to(total.gradients, piece.gradients);
+        statistics.push_back(std::move(piece.statistics));
+        losses.push_back(piece.losses);
+        accuracies.push_back(piece.accuracy);
+      });
+  total.statistics = joined(statistics);
+  total.losses = torch::cat(losses, 0);
+  total.accuracy = torch::cat(accuracies, 0);
+  return total;
+}
+
+}  // namespace kshot

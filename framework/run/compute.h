@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/base/task_engine.h"
+#include "framework/run/algorithm.h"
+
+namespace kshot {
+
+/// How tasks are computed. Resolved before step 0 and part of the record: the bits of a result
+/// depend on all of it and never on the number of task threads.
+struct Compute {
+  torch::Device device{torch::kCPU};
+  torch::Dtype dtype = torch::kFloat;
+  std::string task_mode = "threads";  ///< threads: one task a call; batched: all along the task axis
+  int intra_op_threads = 1;
+};
+
+/// learn() over all tasks of a meta-batch: gradients summed in task order, statistics and losses
+/// in task order, whatever the number of threads. Tasks are counted through the groups;
+/// `context.tasks` is set here from the plans.
+TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
+                          const std::vector<Episodes>& groups, const Context& context,
+                          const Compute& compute);
+
+}  // namespace kshot

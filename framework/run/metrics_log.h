@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "framework/base/fields.h"
+
+namespace kshot {
+
+/// A file of JSON lines that a run appends to. Whole lines only: what a kill leaves behind the last
+/// checkpoint is cut off on resume, by the length that the checkpoint remembers.
+class MetricsLog {
+ public:
+  /// Opens or makes the file and cuts it to `length` bytes. Throws Error(io).
+  MetricsLog(std::filesystem::path path, uint64_t length);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  /// Throws Error(io), on a full disk say.
+  void append(const Json& line);
+  uint64_t length() const { return length_; }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  uint64_t length_;
+};
+
+}  // namespace kshot

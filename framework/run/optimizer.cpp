@@ -1,0 +1,228 @@
+#include "framework/run/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "framework/base/error.h"
+#include "framework/base/suggest.h"
+
+namespace kshot {
+
+void ScheduleOptions::describe(Fields& fields) {
+  fields.option("name", name,
+                {.help = "how the learning rate changes", .one_of = {"constant", "step", "linear", "cosine"}});
+  fields.option("every", every, {.help = "step: iterations between two reductions", .min = 1});
+  fields.option("factor", factor, {.help = "step: what the rate is multiplied with", .min = 0, .max = 1});
+  fields.option("final_lr", final_lr, {.help = "linear, cosine: the rate at the end", .min = 0});
+  fields.option("update_every", update_every,
+                {.help = "iterations for which a rate is held; 1, or the length of an epoch where a "
+                         "paper's schedule runs per epoch",
+                 .min = 1});
+}
+
+void GroupOptions::describe(Fields& fields) {
+  fields.option("lr", lr, {.help = "learning rate of this group", .min = 0});
+  fields.option("weight_decay", weight_decay, {.help = "weight decay of this group", .min = 0});
+}
+
+void OptimizerOptions::describe(Fields& fields) {
+  fields.option("name", name,
+                {.help = "the outer optimiser", .one_of = {"adam", "adamw", "sgd"}});
+  fields.option("lr", lr, {.help = "learning rate", .symbol = "β (MAML), ε (Reptile)", .min = 0, .max = 1e3});
+  fields.option("beta1", beta1, {.help = "adam: decay of the first moment", .symbol = "β1", .min = 0, .max = 0.999999});
+  fields.option("beta2", beta2, {.help = "adam: decay of the second moment", .symbol = "β2", .min = 0, .max = 0.999999});
+  fields.option("eps", eps, {.help = "adam: added to the root of the second moment", .symbol = "ε", .min = 0, .max = 1});
+  fields.option("momentum", momentum, {.help = "sgd: momentum", .min = 0, .max = 1});
+  fields.option("dampening", dampening, {.help = "sgd: dampening of the momentum", .min = 0, .max = 1});
+  fields.option("nesterov", nesterov, {.help = "sgd: Nesterov's momentum"});
+  fields.option("weight_decay", weight_decay, {.help = "weight decay (decoupled with adamw)", .min = 0, .max = 1e3});
+  fields.option("groups", groups, {.help = "{group: {\"lr\": ..., \"weight_decay\": ...}} for parameter groups"});
+  fields.section("schedule", schedule);
+}
+
+double scheduled_lr(const ScheduleOptions& schedule, double lr, int64_t i, int64_t iterations) {
+  const int64_t held = i / schedule.update_every * schedule.update_every;
+  if (schedule.name == "step") {
+    return lr * std::pow(schedule.factor, static_cast<double>(held / schedule.every));
+  }
+  const double progress =
+      std::clamp(static_cast<double>(held) / static_cast<double>(std::max<int64_t>(1, iterations)), 0.0, 1.0);
+  if (schedule.name == "linear") return lr + (schedule.final_lr - lr) * progress;
+  if (schedule.name == "cosine") {
+    return schedule.final_lr +
+           (lr - schedule.final_lr) * (1 + std::cos(std::numbers::pi * progress)) / 2;
+  }
+  return lr;
+}
+
+namespace {
+
+struct Rates {
+  double lr, weight_decay;
+};
+
+Rates rates_of(const OptimizerOptions& options, const std::string& group) {
+  Rates rates{options.lr, options.weight_decay};
+  if (!options.groups.contains(group)) return rates;
+  GroupOptions own;
+  read_config(own, options.groups.at(group), "optimizer.groups." + group);
+  return {own.lr.value_or(rates.lr), own.weight_decay.value_or(rates.weight_decay)};
+}
+
+std::vector<std::string> groups_of(const ParamList& learnable) {
+  std::vector<std::string> groups;
+  for (const Param& param : learnable) {
+    if (std::find(groups.begin(), groups.end(), param.group) == groups.end()) groups.push_back(param.group);
+  }
+  return groups;
+}
+
+void check_groups(const OptimizerOptions& options, const std::vector<std::string>& known) {
+  if (!options.groups.is_object()) {
+    throw Error(Exit::bad_spec, "optimizer.groups is {}, expected {{group: {{...}}}}", options.groups.dump());
+  }
+  for (const auto& [name, value] : options.groups.items()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw Error(Exit::bad_spec, "optimizer.groups has \"{}\", but no parameter is in that group{}; groups: \"{}\"",
+                  name, did_you_mean(name, known), fmt::join(known, "\", \""));
+    }
+  }
+}
+
+template <class Options>
+std::unique_ptr<torch::optim::OptimizerOptions> adam_options(const OptimizerOptions& options,
+                                                             const Rates& rates) {
+  auto result = std::make_unique<Options>(rates.lr);
+  result->betas({options.beta1, options.beta2}).eps(options.eps).weight_decay(rates.weight_decay);
+  return result;
+}
+
+std::unique_ptr<torch::optim::OptimizerOptions> libtorch_options(const OptimizerOptions& options,
+                                                                 const Rates& rates) {
+  if (options.name == "adam") return adam_options<torch::optim::AdamOptions>(options, rates);
+  if (options.name == "adamw") return adam_options<torch::optim::AdamWOptions>(options, rates);
+  auto result = std::make_unique<torch::optim::SGDOptions>(rates.lr);
+  result->momentum(options.momentum).dampening(options.dampening).nesterov(options.nesterov);
+  result->weight_decay(rates.weight_decay);
+  return result;
+}
+
+std::unique_ptr<torch::optim::Optimizer> libtorch_optimizer(
+    const OptimizerOptions& options, std::vector<torch::optim::OptimizerParamGroup> groups) {
+  if (options.name == "adam") {
+    return std::make_unique<torch::optim::Adam>(std::move(groups), torch::optim::AdamOptions(options.lr));
+  }
+  if (options.name == "adamw") {
+    return std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options.lr));
+  }
+  return std::make_unique<torch::optim::SGD>(std::move(groups), torch::optim::SGDOptions(options.lr));
+}
+
+/// Calls visit(name, tensor) for each part of one parameter's state; visit may replace the tensor.
+template <class State, class Visit>
+void visit_adam(State& state, Visit visit) {
+  Tensor step = torch::tensor(state.step(), torch::kLong);
+  Tensor average = state.exp_avg(), square = state.exp_avg_sq();
+  visit("step", step);
+  visit("exp_avg", average);
+  visit("exp_avg_sq", square);
+  state.step(step.item<int64_t>());
+  state.exp_avg(average);
+  state.exp_avg_sq(square);
+}
+
+template <class Visit>
+void visit_state(const std::string& optimizer, torch::optim::OptimizerParamState& state, Visit visit) {
+  if (optimizer == "adam") {
+    visit_adam(static_cast<torch::optim::AdamParamState&>(state), visit);
+  } else if (optimizer == "adamw") {
+    visit_adam(static_cast<torch::optim::AdamWParamState&>(state), visit);
+  } else {
+    auto& sgd = static_cast<torch::optim::SGDParamState&>(state);
+    Tensor buffer = sgd.momentum_buffer();
+    visit("momentum_buffer", buffer);
+    sgd.momentum_buffer(buffer);
+  }
+}
+
+std::unique_ptr<torch::optim::OptimizerParamState> empty_state(const std::string& optimizer) {
+  if (optimizer == "adam") return std::make_unique<torch::optim::AdamParamState>();
+  if (optimizer == "adamw") return std::make_unique<torch::optim::AdamWParamState>();
+  return std::make_unique<torch::optim::SGDParamState>();
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerOptions& options, const ParamList& weights)
+    : options_(options), learnable_(weights.with_role(Role::learnable)) {
+  const std::vector<std::string> names = groups_of(learnable_);
+  check_groups(options_, names);
+  if (learnable_.empty()) return;
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  for (const std::string& name : names) {
+    std::vector<Tensor> members;
+    for (const Param& param : learnable_) {
+      if (param.group == name) members.push_back(param.value);
+    }
+    const Rates rates = rates_of(options_, name);
+    group_lr_.push_back(rates.lr);
+    groups.emplace_back(std::move(members), libtorch_options(options_, rates));
+  }
+  optimizer_ = libtorch_optimizer(options_, std::move(groups));
+}
+
+void Optimizer::step(const ParamList& gradients, int64_t i, int64_t iterations) {
+  if (!optimizer_) return;
+  TORCH_CHECK(gradients.size() == learnable_.size(), "a gradient per learnable is needed");
+  for (size_t k = 0; k < learnable_.size(); ++k) {
+    Tensor weight = learnable_.at(k).value;  // shares memory and gradient with the list's
+    weight.mutable_grad() = gradients.at(k).value;
+  }
+  for (size_t g = 0; g < group_lr_.size(); ++g) {
+    optimizer_->param_groups()[g].options().set_lr(
+        scheduled_lr(options_.schedule, group_lr_[g], i, iterations));
+  }
+  optimizer_->step();
+}
+
+ParamList Optimizer::state() const {
+  ParamList result;
+  if (!optimizer_) return result;
+  auto& states = optimizer_->state();
+  for (const Param& param : learnable_) {
+    const auto found = states.find(param.value.unsafeGetTensorImpl());
+    if (found == states.end()) continue;
+    visit_state(options_.name, *found->second, [&](const char* part, Tensor& value) {
+      if (value.defined()) result.add({param.name + "." + part, value, Role::buffer});
+    });
+  }
+  return result;
+}
+
+void Optimizer::load_state(const ParamList& state, const std::string& where) {
+  if (!optimizer_) return;
+  optimizer_->state().clear();
+  size_t used = 0;
+  for (const Param& param : learnable_) {
+    auto restored = empty_state(options_.name);
+    size_t parts = 0;
+    visit_state(options_.name, *restored, [&](const char* part, Tensor& value) {
+      const Param* stored = state.find(param.name + "." + part);
+      if (stored == nullptr) return;
+      const bool counter = value.defined() && value.dim() == 0;
+      if (!counter && stored->value.sizes() != param.value.sizes()) {
+        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" does not fit its parameter", where, stored->name);
+      }
+      value = counter ? stored->value : stored->value.to(param.value.options()).clone();
+      ++parts;
+    });
+    used += parts;
+    if (parts > 0) optimizer_->state()[param.value.unsafeGetTensorImpl()] = std::move(restored);
+  }
+  if (used != state.size()) {
+    throw Error(Exit::bad_data, "{}: its optimiser state is not that of \"{}\" over these parameters", where, options_.name);
+  }
+}
+
+}  // namespace kshot

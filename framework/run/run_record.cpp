@@ -1,0 +1,157 @@
+#include "framework/run/run_record.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include <torch/version.h>
+
+#include "framework/base/atomic_file.h"
+#include "framework/base/device.h"
+#include "framework/base/error.h"
+#include "framework/base/sha256.h"
+#include "framework/run/build_info.h"
+
+namespace kshot {
+namespace {
+
+/// Where a file lies does not decide a number; what is in it does, and has its own hash.
+void drop_paths(Json& json) {
+  if (json.is_object()) json.erase("path");
+  for (Json& item : json) {
+    if (item.is_structured()) drop_paths(item);
+  }
+}
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::string run_id(const RunIdentity& identity) {
+  Json spec = identity.spec;
+  for (const char* key : {"name", "paper", "deviations", "log"}) spec.erase(key);
+  drop_paths(spec);
+  const Json deciding{{"spec", spec},
+                      {"data", identity.data_sha256},
+                      {"weights", identity.weights_sha256},
+                      {"device", device_kind(identity.compute.device)},
+                      {"dtype", torch::toString(identity.compute.dtype)},
+                      {"task_mode", identity.compute.task_mode},
+                      {"intra_op_threads", identity.compute.intra_op_threads},
+                      {"libtorch", TORCH_VERSION},
+                      {"source_id", build_info().source_id}};
+  return sha256_hex(deciding.dump()).substr(0, 12);  // nlohmann's objects are sorted by key
+}
+
+Json environment(const Compute& compute, int threads) {
+  const BuildInfo& build = build_info();
+  Json env{{"kshot", build.version},
+           {"git_commit", build.git_commit},
+           {"dirty", build.git_dirty},
+           {"source_id", build.source_id},
+           {"compiler", build.compiler},
+           {"build_type", build.build_type},
+           {"libtorch", TORCH_VERSION},
+           {"cpu", cpu_model()},
+           {"device", device_kind(compute.device)},
+           {"dtype", torch::toString(compute.dtype)},
+           {"task_mode", compute.task_mode},
+           {"intra_op_threads", compute.intra_op_threads},
+           {"threads", threads}};
+  return env;
+}
+
+Json outcome_to_json(const EpisodeOutcome& outcome) {
+  const TaskPlan& plan = outcome.plan;
+  return {{"index", plan.index},
+          {"outputs", plan.outputs},
+          {"classes", plan.classes},
+          {"support", plan.support},
+          {"support_labels", plan.support_labels},
+          {"query", plan.query},
+          {"query_labels", plan.query_labels},
+          {"predictions", outcome.predictions},
+          {"accuracy", outcome.accuracy},
+          {"loss", outcome.loss}};
+}
+
+EpisodeOutcome outcome_from_json(const Json& line, const std::string& where) {
+  try {
+    EpisodeOutcome outcome;
+    TaskPlan& plan = outcome.plan;
+    line.at("index").get_to(plan.index);
+    line.at("outputs").get_to(plan.outputs);
+    line.at("classes").get_to(plan.classes);
+    line.at("support").get_to(plan.support);
+    line.at("support_labels").get_to(plan.support_labels);
+    line.at("query").get_to(plan.query);
+    line.at("query_labels").get_to(plan.query_labels);
+    line.at("predictions").get_to(outcome.predictions);
+    line.at("accuracy").get_to(outcome.accuracy);
+    line.at("loss").get_to(outcome.loss);
+    return outcome;
+  } catch (const Json::exception& problem) {
+    throw Error(Exit::bad_data, "{}: not an episode line: {}", where, problem.what());
+  }
+}
+
+std::string outcomes_text(const std::vector<EpisodeOutcome>& outcomes) {
+  std::string text;
+  for (const EpisodeOutcome& outcome : outcomes) text += outcome_to_json(outcome).dump() + "\n";
+  return text;
+}
+
+std::vector<EpisodeOutcome> read_outcomes(const std::filesystem::path& path) {
+  std::vector<EpisodeOutcome> outcomes;
+  std::istringstream text(read_file(path));
+  std::string line;
+  while (std::getline(text, line)) {
+    const std::string where = fmt::format("{}:{}", path.string(), outcomes.size() + 1);
+    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
+  }
+  return outcomes;
+}
+
+namespace {
+
+Json summary_block(const Summary& summary) {
+  Json block{{"mean", summary.mean}};
+  if (summary.std) block["std"] = *summary.std;
+  if (summary.ci95) block["ci95_episodes"] = *summary.ci95;
+  return block;
+}
+
+}  // namespace
+
+Json accuracy_block(const Evaluation& evaluation) {
+  Json block = summary_block(evaluation.accuracy);
+  if (evaluation.ci95_classes) block["ci95_classes"] = *evaluation.ci95_classes;
+  return block;
+}
+
+Json loss_block(const Evaluation& evaluation) { return summary_block(evaluation.loss); }
+
+std::string utc_now() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace kshot

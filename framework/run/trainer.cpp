@@ -1,0 +1,346 @@
+#include "framework/run/trainer.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "framework/base/atomic_file.h"
+#include "framework/base/error.h"
+#include "framework/base/progress.h"
+#include "framework/run/evaluator.h"
+#include "framework/run/metrics_log.h"
+#include "framework/run/prefetcher.h"
+#include "framework/run/stop_signal.h"
+
+namespace kshot {
+
+void TrainOptions::describe(Fields& fields) {
+  fields.option("iterations", iterations, {.help = "outer steps", .min = 0, .max = 1e9});
+  fields.option("meta_batch", meta_batch, {.help = "tasks per outer step", .min = 1, .max = 1e5});
+  fields.option("validate_every", validate_every,
+                {.help = "iterations between two validations; 0: never", .min = 0});
+  fields.option("patience", patience,
+                {.help = "validations without improvement after which training ends; 0: never", .min = 0});
+  fields.option("select_by", select_by,
+                {.help = "which validation figure chooses the checkpoint", .one_of = {"accuracy", "loss"}});
+  fields.option("retrain_extra", retrain_extra,
+                {.help = "train again from the start on train and validation classes, for the best "
+                         "length found plus this many iterations",
+                 .min = 0});
+  fields.option("task_mode", task_mode,
+                {.help = "threads: one task a call; batched: all along the task axis; auto: threads on "
+                         "a CPU, batched on a GPU",
+                 .one_of = {"auto", "threads", "batched"}});
+  fields.option("intra_op_threads", intra_op_threads,
+                {.help = "LibTorch threads inside a task; by default 2 on a CPU when meta_batch is 1, else 1",
+                 .min = 1, .max = 1024});
+  fields.option("clip_value", clip_value, {.help = "largest absolute value of a gradient's element", .min = 0});
+  fields.option("clip_norm", clip_norm, {.help = "largest Euclidean norm of the whole gradient", .min = 0});
+  fields.option("statistics_momentum", statistics_momentum,
+                {.help = "share of a task's batch-norm statistics in the running ones", .min = 0, .max = 1});
+  fields.option("epochs", epochs, {.help = "minibatches: passes over the images, in place of iterations", .min = 0});
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Where a training stands: all that a resume needs beside weights and moments.
+struct TrainingState {
+  std::string phase = "train";  ///< then "retrain", then "done"
+  int64_t iteration = 0;        ///< steps done in this phase
+  int64_t validated = 0;        ///< the iteration of the last validation
+  int64_t best_iteration = 0;
+  std::optional<double> best_accuracy, best_loss;
+  int64_t stale = 0;            ///< validations since the best
+  int64_t tasks = 0;            ///< learned from, in all phases
+  double seconds = 0, learning_seconds = 0;
+  uint64_t metrics_length = 0;
+  double window_loss = 0, window_accuracy = 0;  ///< sums over window_tasks since the last log line
+  int64_t window_tasks = 0;
+
+  void describe(Fields& fields) {
+    fields.option("phase", phase, {});
+    fields.option("iteration", iteration, {});
+    fields.option("validated", validated, {});
+    fields.option("best_iteration", best_iteration, {});
+    fields.option("best_accuracy", best_accuracy, {});
+    fields.option("best_loss", best_loss, {});
+    fields.option("stale", stale, {});
+    fields.option("tasks", tasks, {});
+    fields.option("seconds", seconds, {});
+    fields.option("learning_seconds", learning_seconds, {});
+    fields.option("metrics_length", metrics_length, {});
+    fields.option("window_loss", window_loss, {});
+    fields.option("window_accuracy", window_accuracy, {});
+    fields.option("window_tasks", window_tasks, {});
+  }
+};
+
+/// Losses and accuracies of the steps since the last log line: tensors that nothing reads before
+/// the line is due, or a checkpoint that has to carry their sums.
+struct Window {
+  std::vector<Tensor> losses, accuracies;
+
+  /// Adds one value after the other in double: a sum that does not depend on where it was folded.
+  static void fold(std::vector<Tensor>& values, double& sum, int64_t* count) {
+    for (const Tensor& value : values) {
+      const Tensor row = value.to(torch::kCPU, torch::kDouble);
+      for (int64_t t = 0; t < row.numel(); ++t) sum += row[t].item<double>();
+      if (count != nullptr) *count += row.numel();
+    }
+    values.clear();
+  }
+};
+
+class Trainer {
+ public:
+  Trainer(TaskEngine& engine, const Training& training)
+      : engine_(engine),
+        training_(training),
+        options_(training.options),
+        checkpoints_(training.folder / "checkpoints"),
+        weights_(fresh()) {
+    make_folder(checkpoints_);
+    optimizer_.emplace(training_.optimizer, weights_);
+    if (training_.resume && has_checkpoint(checkpoints_, "last")) restore();
+    log_.emplace(training_.folder / "metrics.jsonl", state_.metrics_length);
+  }
+
+  TrainingResult run() {
+    if (state_.phase == "train") {
+      if (!run_phase(training_.train, options_.iterations, validates())) return result(true);
+      begin_next_phase();
+    }
+    if (state_.phase == "retrain") {
+      const int64_t length = state_.best_iteration + *options_.retrain_extra;
+      if (!run_phase(training_.retrain, length, false)) return result(true);
+      state_.phase = "done";
+      save("last");
+      save("best");
+    }
+    return result(false);
+  }
+
+ private:
+  ParamList fresh() const {
+    return initial_weights(*training_.algorithm, training_.train->shapes(), training_.seed, training_.compute);
+  }
+
+  bool validates() const { return training_.validation != nullptr && options_.validate_every > 0; }
+
+  /// False if a signal stopped it.
+  bool run_phase(const std::shared_ptr<const TaskSource>& source, int64_t iterations, bool validating) {
+    Prefetcher feed(source, options_.meta_batch, state_.iteration, iterations);
+    Progress progress(state_.phase, iterations, training_.quiet);
+    bool enough = false;
+    if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
+    while (state_.iteration < iterations && !enough) {
+      if (stop_requested()) return stop();
+      const auto start = Clock::now();
+      learn(feed.next(), iterations);
+      const double seconds = seconds_since(start);
+      state_.learning_seconds += seconds;
+      state_.seconds += seconds;
+      ++state_.iteration;
+      state_.tasks += options_.meta_batch;
+      if (state_.iteration % training_.log_every == 0 || state_.iteration == iterations) log_training(iterations);
+      progress.update(state_.iteration, note_);
+      if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
+      if (!validating && state_.iteration % kSaveEvery == 0) save("last");
+    }
+    return true;
+  }
+
+  bool stop() {
+    save("last");
+    return false;
+  }
+
+  void learn(const std::vector<Episodes>& groups, int64_t iterations) {
+    const Context context{.iteration = state_.iteration, .iterations = iterations, .training = true, .seed = training_.seed};
+    TaskGradients learned =
+        learn_tasks(engine_, *training_.algorithm, weights_, groups, context, training_.compute);
+    check_finite(learned.losses);
+    const torch::NoGradGuard no_grad;
+    const auto tasks = static_cast<double>(learned.losses.size(0));
+    for (Param& gradient : learned.gradients) gradient.value.div_(tasks);
+    clip(learned.gradients);
+    optimizer_->step(learned.gradients, state_.iteration, iterations);
+    follow(learned.statistics);
+    window_.losses.push_back(learned.losses.select(1, -1));
+    window_.accuracies.push_back(learned.accuracy);
+  }
+
+  void check_finite(const Tensor& losses) const {
+    const Tensor bad = (~torch::isfinite(losses)).nonzero();
+    if (bad.size(0) == 0) return;
+    throw Error(Exit::diverged, "training diverged at iteration {}: the loss of task {} at inner step {} is {}",
+                state_.iteration + 1, bad[0][0].item<int64_t>(), bad[0][1].item<int64_t>(),
+                losses[bad[0][0].item<int64_t>()][bad[0][1].item<int64_t>()].item<double>());
+  }
+
+  void clip(ParamList& gradients) const {
+    if (options_.clip_value) {
+      for (Param& gradient : gradients) gradient.value.clamp_(-*options_.clip_value, *options_.clip_value);
+    }
+    if (!options_.clip_norm) return;
+    double squares = 0;
+    for (const Param& gradient : gradients) squares += gradient.value.to(torch::kDouble).square().sum().item<double>();
+    const double norm = std::sqrt(squares);
+    if (norm <= *options_.clip_norm) return;
+    for (Param& gradient : gradients) gradient.value.mul_(*options_.clip_norm / norm);
+  }
+
+  /// Moves the buffers towards what the tasks met, task by task.
+  void follow(const ParamList& statistics) {
+    for (const Param& met : statistics) {
+      Tensor buffer = weights_[met.name];
+      for (int64_t t = 0; t < met.value.size(0); ++t) {
+        buffer.lerp_(met.value[t].to(buffer.options()), options_.statistics_momentum);
+      }
+    }
+  }
+
+  void log_training(int64_t iterations) {
+    fold_window();
+    const auto tasks = static_cast<double>(state_.window_tasks);
+    const double loss = state_.window_loss / tasks, accuracy = state_.window_accuracy / tasks;
+    state_.window_loss = state_.window_accuracy = 0;
+    state_.window_tasks = 0;
+    note_ = fmt::format("loss {:.4f}  accuracy {:.2f} %{}", loss, 100 * accuracy, validation_note_);
+    log_->append({{"phase", state_.phase},
+                  {"iteration", state_.iteration},
+                  {"train", {{"loss", loss}, {"accuracy", accuracy}}},
+                  {"lr", scheduled_lr(training_.optimizer.schedule, training_.optimizer.lr, state_.iteration - 1, iterations)},
+                  {"time", {{"seconds", state_.seconds}, {"tasks_per_second", tasks_per_second()}}}});
+  }
+
+  bool validation_due(int64_t iterations) const {
+    const bool at_mark = state_.iteration % options_.validate_every == 0 || state_.iteration == iterations;
+    return state_.iteration > 0 && at_mark && state_.validated != state_.iteration;
+  }
+
+  /// False if a signal came in between; then this validation is done after the resume.
+  bool validate(Progress& progress, bool& enough) {
+    const auto start = Clock::now();
+    const auto evaluation = evaluate(engine_, *training_.algorithm, weights_, *training_.validation,
+                                     {.count = training_.validation_tasks, .seed = training_.validation_seed},
+                                     training_.compute);
+    state_.seconds += seconds_since(start);
+    if (!evaluation) return false;
+    const double accuracy = evaluation->accuracy.mean, loss = evaluation->loss.mean;
+    state_.validated = state_.iteration;
+    log_->append({{"phase", state_.phase},
+                  {"iteration", state_.iteration},
+                  {"validation", {{"loss", loss}, {"accuracy", accuracy}}},
+                  {"time", {{"seconds", state_.seconds}}}});
+    const bool better = options_.select_by == "accuracy"
+                            ? !state_.best_accuracy || accuracy > *state_.best_accuracy
+                            : !state_.best_loss || loss < *state_.best_loss;
+    state_.stale = better ? 0 : state_.stale + 1;
+    if (better) {
+      state_.best_iteration = state_.iteration;
+      state_.best_accuracy = accuracy;
+      state_.best_loss = loss;
+      save("best");
+    }
+    save("last");
+    validation_note_ = fmt::format("  validation {:.2f} % (best {:.2f})", 100 * accuracy, 100 * *state_.best_accuracy);
+    progress.update(state_.iteration, note_ + validation_note_);
+    enough = options_.patience > 0 && state_.stale >= options_.patience;
+    return true;
+  }
+
+  /// After the first phase: retrain from the start, or be done.
+  void begin_next_phase() {
+    if (!validates()) state_.best_iteration = state_.iteration;
+    if (options_.retrain_extra && training_.retrain) {
+      state_.phase = "retrain";
+      state_.iteration = state_.validated = 0;
+      weights_ = fresh();
+      optimizer_.emplace(training_.optimizer, weights_);
+      fold_window();
+      state_.window_loss = state_.window_accuracy = 0;
+      state_.window_tasks = 0;
+    } else {
+      state_.phase = "done";
+      if (!validates()) save("best");
+    }
+    save("last");
+  }
+
+  void fold_window() {
+    Window::fold(window_.losses, state_.window_loss, &state_.window_tasks);
+    Window::fold(window_.accuracies, state_.window_accuracy, nullptr);
+  }
+
+  void save(const std::string& name) {
+    fold_window();
+    state_.metrics_length = log_->length();
+    save_checkpoint(checkpoints_, name, {weights_, optimizer_->state(), write_config(state_)});
+  }
+
+  void restore() {
+    const Checkpoint checkpoint = load_checkpoint(checkpoints_, "last", weights_);
+    const std::string where = (checkpoints_ / "last.safetensors").string();
+    for (size_t i = 0; i < weights_.size(); ++i) {
+      Tensor value = weights_.at(i).value;
+      value.copy_(checkpoint.weights.at(i).value);
+    }
+    optimizer_->load_state(checkpoint.optimizer, where);
+    read_config(state_, checkpoint.state, where + ": state");
+  }
+
+  double tasks_per_second() const {
+    return static_cast<double>(state_.tasks) / std::max(state_.learning_seconds, 1e-9);
+  }
+
+  TrainingResult result(bool stopped) {
+    TrainingResult result;
+    result.weights = weights_;
+    if (!stopped) {
+      result.weights = load_checkpoint(checkpoints_, "best", weights_)
+                           .weights.to(training_.compute.device, training_.compute.dtype);
+    }
+    result.iterations = state_.iteration;
+    result.best_iteration = state_.best_iteration;
+    result.best_validation_accuracy = state_.best_accuracy;
+    result.best_validation_loss = state_.best_loss;
+    result.seconds = state_.seconds;
+    result.tasks_per_second = state_.tasks > 0 ? tasks_per_second() : 0;
+    result.stopped = stopped;
+    return result;
+  }
+
+  static constexpr int64_t kSaveEvery = 500;
+
+  TaskEngine& engine_;
+  const Training& training_;
+  const TrainOptions& options_;
+  std::filesystem::path checkpoints_;
+  ParamList weights_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<MetricsLog> log_;
+  TrainingState state_;
+  Window window_;
+  std::string note_, validation_note_;
+};
+
+}  // namespace
+
+ParamList initial_weights(const Algorithm& algorithm, const Shapes& shapes, uint64_t seed,
+                          const Compute& compute) {
+  return algorithm.init(shapes, Stream(seed, Purpose::initialisation, 0))
+      .to(compute.device, compute.dtype)
+      .clone();
+}
+
+TrainingResult train(TaskEngine& engine, const Training& training) {
+  return Trainer(engine, training).run();
+}
+
+}  // namespace kshot

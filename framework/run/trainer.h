@@ -1,0 +1,67 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "framework/run/checkpoint.h"
+#include "framework/run/compute.h"
+#include "framework/run/optimizer.h"
+
+namespace kshot {
+
+/// The `train` block of a spec.
+struct TrainOptions {
+  int64_t iterations = 10000;
+  int64_t meta_batch = 1;
+  int64_t validate_every = 500;
+  int64_t patience = 0;
+  std::string select_by = "accuracy";
+  std::optional<int64_t> retrain_extra;
+  std::string task_mode = "auto";
+  std::optional<int64_t> intra_op_threads;
+  std::optional<double> clip_value, clip_norm;
+  double statistics_momentum = 0.1;
+  std::optional<double> epochs;
+
+  void describe(Fields& fields);
+};
+
+/// Everything a training is made of. The trainer knows no algorithm by name.
+struct Training {
+  const Algorithm* algorithm = nullptr;
+  std::shared_ptr<const TaskSource> train;
+  std::shared_ptr<const TaskSource> retrain;     ///< train and validation classes, for retrain_extra
+  std::shared_ptr<const TaskSource> validation;  ///< may be absent: then the last weights are taken
+  int64_t validation_tasks = 100;
+  uint64_t validation_seed = 0;
+  TrainOptions options;
+  OptimizerOptions optimizer;
+  Compute compute;
+  uint64_t seed = 1;
+  int64_t log_every = 100;
+  std::filesystem::path folder;  ///< of the run: checkpoints/ and metrics.jsonl go there
+  bool resume = false;
+  bool quiet = false;
+};
+
+struct TrainingResult {
+  ParamList weights;  ///< chosen by validation, or the last
+  int64_t iterations = 0;
+  int64_t best_iteration = 0;
+  std::optional<double> best_validation_accuracy, best_validation_loss;
+  double seconds = 0;          ///< all of training, validation included, over all resumes
+  double tasks_per_second = 0; ///< of learning alone
+  bool stopped = false;        ///< by a signal: `checkpoints/last` continues it
+};
+
+/// Weights to begin with: algorithm.init() on the device, in the dtype of `compute`.
+ParamList initial_weights(const Algorithm& algorithm, const Shapes& shapes, uint64_t seed,
+                          const Compute& compute);
+
+/// Trains from the start, or from checkpoints/last where `resume` is set.
+/// Throws Error(diverged) where a loss is not finite; what was saved before stays.
+TrainingResult train(TaskEngine& engine, const Training& training);
+
+}  // namespace kshot

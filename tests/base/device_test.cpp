@@ -1,0 +1,25 @@
+#include "framework/base/device.h"
+
+#include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
+
+using namespace kshot;
+using test::caught;
+
+TEST_CASE(
+    "a device is found by name, and what is no device is a bad spec that says what would be") {
+  CHECK(device_kind(find_device("cpu")) == "cpu");
+  CHECK(device_kind(find_device("auto")) == (torch::cuda::is_available() ? "cuda" : "cpu"));
+  for (const char* name : {"tpu", "", "CPU", "cudax"}) {
+    const auto error = caught([&] { find_device(name); });
+    REQUIRE(error);
+    CHECK(error->code() == Exit::bad_spec);
+    CHECK(std::string(error->what()).find("expected auto, cpu, cuda or cuda:<number>") !=
+          std::string::npos);
+  }
+  for (const char* name : {"cuda:999", "cuda:", "cuda:-1", "cuda:99999999999999999999"}) {
+    const auto error = caught([&] { find_device(name); });
+    REQUIRE(error);
+    CHECK(error->code() == Exit::bad_spec);
+  }
+}

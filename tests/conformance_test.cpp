@@ -1,0 +1,324 @@
+// Properties that every registered algorithm and backbone must have, in every mode that its options
+// offer. A new plugin is covered by being registered.
+#include "tests/doctest_torch.h"
+
+#include "framework/run/algorithm.h"
+
+namespace kshot {
+namespace {
+
+constexpr int64_t kWay = 3, kShot = 2, kQuery = 4;
+const std::vector<int64_t> kImage{1, 12, 12};
+
+Tensor random_tensor(const std::vector<int64_t>& shape, uint64_t index) {
+  Stream stream(17, Purpose::algorithm, index);
+  Tensor tensor = torch::empty(shape, torch::kDouble);
+  for (int64_t i = 0; i < tensor.numel(); ++i) tensor.view(-1)[i] = stream.uniform();
+  return tensor;
+}
+
+Labelled random_set(int64_t tasks, int64_t per_class, int64_t classes, uint64_t index) {
+  const int64_t images = per_class * classes;
+  const Tensor labels = torch::arange(images).remainder(classes).unsqueeze(0).expand({tasks, -1}).contiguous();
+  return {random_tensor({tasks, images, kImage[0], kImage[1], kImage[2]}, index), labels};
+}
+
+Episodes random_episodes(int64_t tasks, Feeds feeds) {
+  const bool minibatch = feeds == Feeds::minibatches;
+  Episodes episodes{random_set(tasks, minibatch ? 0 : kShot, kWay, 1), random_set(tasks, kQuery, kWay, 2), kWay, {}};
+  for (int64_t t = 0; t < tasks; ++t) {
+    episodes.plans.push_back({});
+    episodes.plans.back().index = 100 + static_cast<uint64_t>(t);
+  }
+  return episodes;
+}
+
+std::vector<uint64_t> indices_of(const Episodes& episodes) {
+  std::vector<uint64_t> indices;
+  for (const TaskPlan& plan : episodes.plans) indices.push_back(plan.index);
+  return indices;
+}
+
+/// An algorithm under one set of options.
+struct Subject {
+  std::string description;
+  AlgorithmFacts facts;
+  std::unique_ptr<const Algorithm> algorithm;
+  ParamList weights;
+};
+
+Subject subject_of(const AlgorithmPlugin& plugin, const Json& block) {
+  const auto backbone = Registry<BackbonePlugin>::instance().find("conv4").make(
+      {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}});
+  Subject subject{block.dump(), plugin.facts, plugin.make(block, backbone), {}};
+  subject.weights = subject.algorithm->init({kImage, kWay}, Stream(3, Purpose::initialisation, 0))
+                        .to(torch::kCPU, torch::kDouble)
+                        .clone();
+  return subject;
+}
+
+/// Every algorithm with its defaults, and with each value of each option that offers a choice.
+std::vector<Subject> all_subjects() {
+  std::vector<Subject> subjects;
+  const auto& registry = Registry<AlgorithmPlugin>::instance();
+  for (const std::string& name : registry.names()) {
+    const AlgorithmPlugin& plugin = registry.find(name);
+    subjects.push_back(subject_of(plugin, {{"name", name}}));
+    for (const OptionRow& row : plugin.options()) {
+      for (const std::string& value : row.option.one_of) {
+        if (value != row.default_value) subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, value}}));
+      }
+      if (row.default_value.is_boolean()) {
+        subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, !row.default_value.get<bool>()}}));
+      }
+    }
+  }
+  return subjects;
+}
+
+template <class Check>
+void for_every_algorithm(Check check) {
+  for (const Subject& subject : all_subjects()) {
+    CAPTURE(subject.description);
+    check(subject);
+  }
+}
+
+TaskGradients learn(const Subject& subject, const Episodes& episodes) {
+  const auto indices = indices_of(episodes);
+  return subject.algorithm->learn(subject.weights, episodes,
+                                  Context{.iteration = 5, .iterations = 10, .training = true, .seed = 9, .tasks = indices});
+}
+
+Tensor logits(const Subject& subject, const Episodes& episodes) {
+  const auto indices = indices_of(episodes);
+  const auto learner = subject.algorithm->adapt(subject.weights, episodes.support, {kImage, kWay},
+                                                Context{.seed = 9, .tasks = indices});
+  const torch::NoGradGuard no_grad;
+  return learner->logits(episodes.query.inputs);
+}
+
+bool same_bits(const ParamList& a, const ParamList& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!torch::equal(a.at(i).value, b.at(i).value)) return false;
+  }
+  return true;
+}
+
+double distance(const ParamList& a, const ParamList& b) {
+  double squares = 0;
+  for (size_t i = 0; i < a.size(); ++i) squares += (a.at(i).value - b.at(i).value).square().sum().item<double>();
+  return std::sqrt(squares);
+}
+
+double norm(const ParamList& a) {
+  double squares = 0;
+  for (const Param& param : a) squares += param.value.square().sum().item<double>();
+  return std::sqrt(squares);
+}
+
+TEST_CASE("an algorithm is transductive exactly if changing a query moves other queries' logits") {
+  for_every_algorithm([](const Subject& subject) {
+    Episodes episodes = random_episodes(1, Feeds::episodes);
+    const Tensor before = logits(subject, episodes);
+    episodes.query.inputs = episodes.query.inputs.clone();
+    episodes.query.inputs[0][0] = random_tensor(kImage, 77) * 3;
+    const Tensor after = logits(subject, episodes);
+    CHECK_FALSE(torch::equal(before[0][0], after[0][0]));
+    const bool moved = (before - after).narrow(1, 1, before.size(1) - 1).abs().max().item<double>() > 1e-12;
+    CHECK(moved == subject.algorithm->transductive());
+  });
+}
+
+TEST_CASE("task i alone equals task i in a batch: gradients, losses, statistics, logits") {
+  for_every_algorithm([](const Subject& subject) {
+    const Episodes episodes = random_episodes(3, subject.facts.feeds);
+    const TaskGradients together = learn(subject, episodes);
+    ParamList sum;
+    for (int64_t t = 0; t < 3; ++t) {
+      const TaskGradients alone = learn(subject, episodes.slice(t, 1));
+      CHECK(torch::allclose(alone.losses, together.losses.narrow(0, t, 1), 1e-10, 1e-12));
+      CHECK(torch::equal(alone.accuracy, together.accuracy.narrow(0, t, 1)));
+      REQUIRE(alone.statistics.size() == together.statistics.size());
+      for (size_t k = 0; k < alone.statistics.size(); ++k) {
+        const Tensor of_batch = together.statistics.at(k).value.narrow(0, t, 1);
+        CHECK(torch::allclose(alone.statistics.at(k).value, of_batch, 1e-10, 1e-12));
+      }
+      std::vector<Tensor> values = alone.gradients.values();
+      for (size_t k = 0; t > 0 && k < values.size(); ++k) values[k] = values[k] + sum.at(k).value;
+      sum = alone.gradients.with_values(values);
+    }
+    CHECK(distance(sum, together.gradients) <= 1e-10 * norm(together.gradients) + 1e-14);
+
+    const Episodes tests = random_episodes(3, Feeds::episodes);
+    const Tensor all = logits(subject, tests);
+    for (int64_t t = 0; t < 3; ++t) {
+      CHECK(torch::allclose(logits(subject, tests.slice(t, 1)), all.narrow(0, t, 1), 1e-10, 1e-12));
+    }
+  });
+}
+
+TEST_CASE("learning and adapting are pure: the same bits twice, weights and data untouched") {
+  for_every_algorithm([](const Subject& subject) {
+    const Episodes episodes = random_episodes(2, subject.facts.feeds);
+    const Episodes tests = random_episodes(2, Feeds::episodes);
+    const ParamList weights = subject.weights.clone();
+    const Tensor pixels = episodes.query.inputs.clone();
+    const TaskGradients first = learn(subject, episodes);
+    const Tensor first_logits = logits(subject, tests);
+    const TaskGradients second = learn(subject, episodes);
+    CHECK(same_bits(first.gradients, second.gradients));
+    CHECK(torch::equal(first.losses, second.losses));
+    CHECK(torch::equal(first_logits, logits(subject, tests)));
+    CHECK(same_bits(weights, subject.weights));
+    CHECK(torch::equal(pixels, episodes.query.inputs));
+  });
+}
+
+TEST_CASE("shapes: a gradient per learnable, losses and accuracy per task, logits per query") {
+  for_every_algorithm([](const Subject& subject) {
+    const Episodes episodes = random_episodes(2, subject.facts.feeds);
+    const TaskGradients learned = learn(subject, episodes);
+    const ParamList learnable = subject.weights.with_role(Role::learnable);
+    REQUIRE(learned.gradients.size() == learnable.size());
+    for (size_t k = 0; k < learnable.size(); ++k) {
+      CHECK(learned.gradients.at(k).name == learnable.at(k).name);
+      CHECK(learned.gradients.at(k).value.sizes() == learnable.at(k).value.sizes());
+      CHECK_FALSE(learned.gradients.at(k).value.requires_grad());
+    }
+    for (const Param& met : learned.statistics) {
+      const Param* buffer = subject.weights.find(met.name);
+      REQUIRE_MESSAGE(buffer != nullptr, met.name);
+      CHECK(buffer->role == Role::buffer);
+      CHECK(met.value[0].sizes() == buffer->value.sizes());
+    }
+    CHECK(learned.losses.dim() == 2);
+    CHECK(learned.losses.size(0) == 2);
+    CHECK(learned.accuracy.sizes() == torch::IntArrayRef({2}));
+    CHECK(logits(subject, random_episodes(2, Feeds::episodes)).sizes() == torch::IntArrayRef({2, kWay * kQuery, kWay}));
+  });
+}
+
+TEST_CASE("the logits of a query do not depend on the order of the queries or on that of the support") {
+  for_every_algorithm([](const Subject& subject) {
+    const Episodes episodes = random_episodes(1, Feeds::episodes);
+    Episodes turned = episodes;
+    turned.query = {episodes.query.inputs.flip(1), episodes.query.targets.flip(1)};
+    CHECK(torch::allclose(logits(subject, turned).flip(1), logits(subject, episodes), 1e-9, 1e-10));
+  });
+}
+
+// ---- backbones
+
+struct Network {
+  std::string description;
+  BackbonePtr backbone;
+};
+
+std::vector<Network> all_networks() {
+  std::vector<Network> networks;
+  const auto& registry = Registry<BackbonePlugin>::instance();
+  for (const std::string& name : registry.names()) {
+    const BackbonePlugin& plugin = registry.find(name);
+    const auto add = [&](Json block) {
+      block["name"] = name;
+      if (name == "conv4") block.update({{"blocks", 2}, {"channels", 4}});
+      networks.push_back({block.dump(), plugin.make(block)});
+    };
+    add(Json::object());
+    for (const OptionRow& row : plugin.options()) {
+      if (row.type != "text" && !row.default_value.is_boolean()) continue;
+      for (const std::string& value : row.option.one_of) {
+        if (value != row.default_value) add({{row.path, value}});
+      }
+      if (row.default_value.is_boolean()) add({{row.path, !row.default_value.get<bool>()}});
+    }
+  }
+  return networks;
+}
+
+template <class Check>
+void for_every_network(Check check) {
+  for (const Network& network : all_networks()) {
+    CAPTURE(network.description);
+    const ParamList params = network.backbone->init({kImage, kWay}, Stream(4, Purpose::initialisation, 0))
+                                 .to(torch::kCPU, torch::kDouble)
+                                 .clone();
+    check(*network.backbone, params);
+  }
+}
+
+TEST_CASE("a backbone's features have the shape it announces") {
+  for_every_network([](const Backbone& backbone, const ParamList& params) {
+    Forward forward;
+    const Tensor features = backbone.features(params, random_tensor({2, 5, 1, 12, 12}, 3), forward);
+    std::vector<int64_t> expected{2, 5};
+    for (const int64_t size : backbone.output_shape(kImage)) expected.push_back(size);
+    CHECK(features.sizes().vec() == expected);
+  });
+}
+
+TEST_CASE("with running statistics an image's features do not depend on the other images") {
+  for_every_network([](const Backbone& backbone, const ParamList& params) {
+    const Tensor images = random_tensor({1, 6, 1, 12, 12}, 3);
+    Forward together{.norm = NormMode::running}, alone{.norm = NormMode::running};
+    const Tensor all = backbone.features(params, images, together);
+    CHECK(torch::allclose(backbone.features(params, images.narrow(1, 2, 1), alone), all.narrow(1, 2, 1), 1e-10, 1e-12));
+  });
+}
+
+TEST_CASE("a backbone with parameters of each task equals a loop over tasks") {
+  for_every_network([](const Backbone& backbone, const ParamList& params) {
+    const Tensor images = random_tensor({3, 5, 1, 12, 12}, 3);
+    ParamList own = params;
+    for (Param& param : own) {
+      std::vector<Tensor> copies;
+      for (int t = 0; t < 3; ++t) copies.push_back(param.value * (1 + 0.1 * t));
+      param.value = torch::stack(copies);
+    }
+    Forward together;
+    const Tensor all = backbone.features(own, images, together);
+    for (int64_t t = 0; t < 3; ++t) {
+      std::vector<Tensor> values;
+      for (const Param& param : own) values.push_back(param.value[t]);
+      Forward forward;
+      const Tensor one = backbone.features(params.with_values(values), images.narrow(0, t, 1), forward);
+      CHECK(torch::allclose(one, all.narrow(0, t, 1), 1e-9, 1e-10));
+    }
+  });
+}
+
+TEST_CASE("a backbone's gradients agree with central differences at 40 coordinates of each kind") {
+  for_every_network([](const Backbone& backbone, const ParamList& params) {
+    const Tensor images = random_tensor({1, 5, 1, 12, 12}, 3);
+    const Tensor direction = random_tensor({4096}, 8);
+    const auto value = [&](const ParamList& p) {
+      Forward forward;
+      const Tensor features = backbone.features(p, images, forward).reshape(-1);
+      return (features * direction.narrow(0, 0, features.numel())).sum();
+    };
+    const ParamList leaves = params.attach();
+    const ParamList gradients = gradients_of(value(leaves), leaves);
+    const double whole = norm(gradients);
+    Stream pick(5, Purpose::algorithm, 0);
+    for (const Param& gradient : gradients) {
+      CAPTURE(gradient.name);
+      Tensor flat = params[gradient.name].view(-1);
+      for (int i = 0; i < 40; ++i) {
+        const auto k = static_cast<int64_t>(pick.below(static_cast<uint64_t>(flat.numel())));
+        constexpr double kStep = 1e-6;
+        const double old = flat[k].item<double>();
+        flat[k] = old + kStep;
+        const double above = value(params).item<double>();
+        flat[k] = old - kStep;
+        const double below = value(params).item<double>();
+        flat[k] = old;
+        CHECK(std::abs((above - below) / (2 * kStep) - gradient.value.view(-1)[k].item<double>()) <= 1e-5 * whole);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace kshot
