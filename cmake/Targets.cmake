@@ -33,4 +33,5 @@ function(kshot_executable name)
     target_link_libraries(${name} PRIVATE PkgConfig::jemalloc)
     target_link_options(${name} PRIVATE LINKER:--export-dynamic-symbol=malloc_conf)
   endif()
+  install(TARGETS ${name} DESTINATION bin) # for scripts/bundle
 endfunction()

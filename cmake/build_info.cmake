@@ -26,7 +26,7 @@ if(GIT AND EXISTS ${SOURCE_DIR}/.git)
   execute_process(COMMAND ${GIT} -C ${SOURCE_DIR} rev-parse --verify --quiet HEAD
     OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   execute_process(
-    COMMAND ${GIT} -C ${SOURCE_DIR} status --porcelain --untracked-files=no -- . ":(exclude)results"
+    COMMAND ${GIT} --no-optional-locks -C ${SOURCE_DIR} status --porcelain --untracked-files=no -- . ":(exclude)results"
     OUTPUT_VARIABLE changes ERROR_QUIET)
   if(NOT changes STREQUAL "")
     set(dirty 1)

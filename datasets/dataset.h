@@ -30,7 +30,7 @@ struct SplitScheme {
 /// again without the pixels.
 struct Manifest {
   std::string name;      ///< "omniglot"
-  std::string sha256;    ///< of the pack file, or of what a generator made
+  std::string sha256;    ///< of the content (content_sha256), whatever file holds it
   std::vector<int64_t> shape;  ///< of one sample, [C,H,W] or any other
   torch::Dtype dtype = torch::kByte;
   std::vector<ClassInfo> classes;
@@ -46,6 +46,11 @@ Json manifest_to_json(const Manifest& manifest);
 /// Throws Error(bad_data) naming `where` if the JSON is not a consistent manifest: overlapping or
 /// missing rows, a split member that does not exist, a class twice.
 Manifest manifest_from_json(const Json& json, const std::string& where);
+
+/// The hash that names a data set in records and seeds its tasks: over shape, dtype, classes, splits
+/// and the bytes of the samples. The same images give the same tasks on every machine, whichever
+/// version of HDF5 wrote the file.
+std::string content_sha256(const Manifest& manifest, std::span<const Tensor> samples);
 
 /// Samples of classes, immutable and safe to read from several threads.
 class Dataset {

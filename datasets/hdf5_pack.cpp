@@ -24,9 +24,8 @@ Tensor make_labels(const Manifest& manifest) {
 }
 
 /// Everything but the samples, which `write_samples` adds.
-Manifest write(const std::filesystem::path& path, Manifest manifest,
-               const std::function<void(Hdf5Writer&)>& write_samples) {
-  manifest.sha256.clear();
+void write(const std::filesystem::path& path, const Manifest& manifest,
+           const std::function<void(Hdf5Writer&)>& write_samples) {
   const Json json = manifest_to_json(manifest);
   manifest_from_json(json, path.string());  // what is written can be read again
   AtomicFile file(path);
@@ -43,23 +42,20 @@ Manifest write(const std::filesystem::path& path, Manifest manifest,
   const std::string block = encode_header(header);
   file.write_at(0, block.data(), block.size());
   file.commit();
-  manifest.sha256 = header.sha256;
-  return manifest;
 }
 
 enum class Check { once, always };
 
-/// The header, after the hash of the rest was found to be the header's.
-PackHeader check_hash(const std::filesystem::path& path, Check check) {
-  PackHeader header = read_pack_header(path);
-  if (check == Check::once && is_verified(path, header.sha256)) return header;
+/// Compares the hash of the file with the header's, before HDF5 parses anything.
+void check_hash(const std::filesystem::path& path, Check check) {
+  const PackHeader header = read_pack_header(path);
+  if (check == Check::once && is_verified(path, header.sha256)) return;
   const std::string found = sha256_file(path, PackHeader::kBytes);
   if (found != header.sha256) {
     throw Error(Exit::bad_data, "{}: damaged: its sha256 is {}, its header says {}", path.string(), found,
                 header.sha256);
   }
   remember_verified(path, header.sha256);
-  return header;
 }
 
 Manifest read_manifest(const Hdf5Reader& reader, const std::string& path) {
@@ -104,10 +100,9 @@ DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader, const std:
 }
 
 DatasetPtr open(const std::filesystem::path& path, Check check) {
-  const PackHeader header = check_hash(path, check);
+  check_hash(path, check);
   const Hdf5Reader reader(path);
   Manifest manifest = read_manifest(reader, path.string());
-  manifest.sha256 = header.sha256;
   return reader.has("originals") ? map_originals(std::move(manifest), reader, path)
                                  : map_samples(std::move(manifest), reader, path);
 }
@@ -123,17 +118,26 @@ PackInfo info_of(const Dataset& dataset, const std::filesystem::path& path) {
 
 Manifest write_pack(const std::filesystem::path& path, Manifest manifest, const Tensor& samples) {
   const TensorDataset checked(manifest, samples);  // shape and dtype
-  return write(path, std::move(manifest), [&](Hdf5Writer& writer) { writer.write("samples", samples); });
+  manifest.sha256 = content_sha256(manifest, {&samples, 1});
+  write(path, manifest, [&](Hdf5Writer& writer) { writer.write("samples", samples); });
+  return manifest;
 }
 
 Manifest write_pack(const std::filesystem::path& path, Manifest manifest, const OriginalImages& originals) {
   check_originals(originals, manifest.samples(), path.string());
-  return write(path, std::move(manifest), [&](Hdf5Writer& writer) {
+  // The same originals resized in another way are other data: manifest.shape and this name tell.
+  const std::string resampling = resampling_name(originals.resampling);
+  const Tensor name = torch::from_blob(const_cast<char*>(resampling.data()),
+                                       {static_cast<int64_t>(resampling.size())}, torch::kByte);
+  const Tensor parts[] = {originals.bytes, originals.offsets, name};
+  manifest.sha256 = content_sha256(manifest, parts);
+  write(path, manifest, [&](Hdf5Writer& writer) {
     writer.make_group("originals");
     writer.write("originals/bytes", originals.bytes);
     writer.write("originals/offsets", originals.offsets);
-    writer.write_text("originals/resampling", resampling_name(originals.resampling));
+    writer.write_text("originals/resampling", resampling);
   });
+  return manifest;
 }
 
 DatasetPtr open_pack(const std::filesystem::path& path) { return open(path, Check::once); }

@@ -16,7 +16,7 @@ namespace kshot {
 //   /originals/offsets   int64 [M + 1]
 //   /originals/resampling  how they come to the manifest's shape, uint8 [length]
 // Any HDF5 reader can read it (h5py finds the data behind the header). The same content gives the same
-// bytes. The manifest's sha256 is the header's: it is not stored in the manifest itself.
+// bytes. The header's hash guards the file; the manifest's is of the content (content_sha256).
 
 /// Writes a pack that appears whole or not at all. `manifest.sha256` is ignored. Returns the manifest as
 /// open_pack() gives it. Throws Error(io); samples that do not fit the manifest are a defect of ours.

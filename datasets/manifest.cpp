@@ -9,6 +9,7 @@
 
 #include "datasets/dataset.h"
 #include "framework/base/error.h"
+#include "framework/base/sha256.h"
 
 namespace kshot {
 namespace {
@@ -195,6 +196,19 @@ Json manifest_to_json(const Manifest& manifest) {
           {"source", manifest.source},
           {"licence", manifest.licence},
           {"resize", manifest.resize}};
+}
+
+std::string content_sha256(const Manifest& manifest, std::span<const Tensor> samples) {
+  const Json all = manifest_to_json(manifest);
+  Json deciding = Json::object();
+  for (const char* key : {"shape", "dtype", "classes", "splits"}) deciding[key] = all[key];
+  Sha256 hash;
+  hash.update(deciding.dump());
+  for (const Tensor& part : samples) {
+    TORCH_CHECK(part.is_contiguous(), "samples must be contiguous");
+    hash.update(part.const_data_ptr(), part.nbytes());
+  }
+  return hash.hex();
 }
 
 Manifest manifest_from_json(const Json& json, const std::string& where) {

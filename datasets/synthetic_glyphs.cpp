@@ -6,7 +6,6 @@
 #include "datasets/synthetic_glyphs.h"
 
 #include "datasets/glyph_drawing.h"
-#include "framework/base/sha256.h"
 
 namespace kshot {
 namespace {
@@ -84,13 +83,6 @@ Manifest describe_glyphs(const GlyphOptions& options) {
   return manifest;
 }
 
-std::string sha256_of(const Manifest& manifest, const Tensor& samples) {
-  Sha256 sha;
-  sha.update(manifest_to_json(manifest).dump());
-  sha.update(samples.data_ptr(), samples.nbytes());
-  return sha.hex();
-}
-
 }  // namespace
 
 void GlyphOptions::describe(Fields& fields) {
@@ -116,7 +108,7 @@ void GlyphOptions::describe(Fields& fields) {
 DatasetPtr make_synthetic_glyphs(const GlyphOptions& options) {
   Tensor samples = draw_all(options);
   Manifest manifest = describe_glyphs(options);
-  manifest.sha256 = sha256_of(manifest, samples);
+  manifest.sha256 = content_sha256(manifest, {&samples, 1});
   return std::make_shared<TensorDataset>(std::move(manifest), std::move(samples));
 }
 

@@ -9,6 +9,14 @@
 namespace kshot {
 namespace {
 
+/// Advice where a class of that many images is too small for a shape.
+std::string what_fits(int64_t images, const EpisodeShape& shape) {
+  if (images > shape.shot) return fmt::format("query {} or less would fit", images - shape.shot);
+  if (shape.query == 0 && images >= 1) return fmt::format("shot {} would fit", images);
+  if (images >= 2) return fmt::format("shot {} with query 1 would fit", images - 1);
+  return "give it two images at least, or leave it out of the split";
+}
+
 void check_fits(const std::vector<IndexedClass>& index, const EpisodeShape& shape,
                 const std::string& split) {
   const auto classes = static_cast<int64_t>(index.size());
@@ -22,21 +30,20 @@ void check_fits(const std::vector<IndexedClass>& index, const EpisodeShape& shap
       [](const auto& a, const auto& b) { return a.rows.size() < b.rows.size(); });
   const auto images = static_cast<int64_t>(smallest->rows.size());
   if (images < needed) {
-    const int64_t fitting = images - shape.shot;
-    const std::string advice =
-        fitting >= 1 ? fmt::format("query {} or less would fit", fitting)
-                     : fmt::format("shot {} with query 1 is the most that would fit", images - 1);
     throw Error(Exit::bad_spec, "class \"{}\" has {} images; {}-shot with {} queries needs {}: {}",
-                smallest->name, images, shape.shot, shape.query, needed, advice);
+                smallest->name, images, shape.shot, shape.query, needed, what_fits(images, shape));
   }
 }
 
-/// Everything that decides which tasks are drawn, but the index, as 64 bits.
-uint64_t task_key(const Manifest& manifest, const DatasetView& view, const EpisodeShape& shape,
-                  const EpisodeStream& stream) {
-  return sha256_u64(fmt::format("{}|{}|{}|{}|{}|{}-way {}-shot {}-query", stream.seed, manifest.sha256,
-                                view.splits, fmt::join(stream.splits, "+"), view.rotations, shape.way,
-                                shape.shot, shape.query));
+/// Everything that decides which tasks are drawn, but the index, as 64 bits. What is said of a split counts, not
+/// how: its scheme by name or as the default, turned classes by a rule for all splits or for this one.
+uint64_t task_key(const Manifest& manifest, const DatasetView& view, const std::vector<IndexedClass>& index,
+                  const EpisodeShape& shape, const EpisodeStream& stream) {
+  const std::string& scheme = view.splits.empty() ? manifest.default_split : view.splits;
+  const auto turned = std::count_if(index.begin(), index.end(), [](const auto& entry) { return entry.quarter_turns != 0; });
+  return sha256_u64(fmt::format("{}|{}|{}|{}|{} turned|{}-way {}-shot {}-query", stream.seed, manifest.sha256,
+                                scheme, fmt::join(stream.splits, "+"), turned, shape.way, shape.shot,
+                                shape.query));
 }
 
 }  // namespace
@@ -54,7 +61,7 @@ EpisodeSampler::EpisodeSampler(DatasetPtr dataset, const DatasetView& view,
       shape_(shape),
       index_(index_classes(dataset_->manifest(), view, stream.splits)),
       classes_(task_classes(index_)),
-      key_(task_key(dataset_->manifest(), view, shape, stream)),
+      key_(task_key(dataset_->manifest(), view, index_, shape, stream)),
       purpose_(stream.purpose) {
   check_fits(index_, shape_, fmt::format("{}", fmt::join(stream.splits, "+")));
 }

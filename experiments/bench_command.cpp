@@ -45,7 +45,8 @@ double time_drawing(const Experiment& experiment, int64_t steps) {
   const int64_t meta_batch = experiment.spec.train.meta_batch;
   for (int64_t i = 0; i < steps; ++i) {
     std::vector<TaskPlan> plans;
-    for (int64_t t = 0; t < meta_batch; ++t) plans.push_back(experiment.train->plan(static_cast<uint64_t>(i * meta_batch + t)));
+    for (int64_t t = 0; t < meta_batch; ++t)
+      plans.push_back(experiment.train->plan(static_cast<uint64_t>(i * meta_batch + t)));
     load_groups(*experiment.train, plans);
   }
   return lap.next();
@@ -53,7 +54,8 @@ double time_drawing(const Experiment& experiment, int64_t steps) {
 
 /// As the trainer does it: N steps to warm up, then N that count. Validation, logs and checkpoints
 /// are left out.
-TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, ParamList& weights, int64_t steps) {
+TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, ParamList& weights,
+                            int64_t steps) {
   const ExperimentSpec& spec = experiment.spec;
   Optimizer optimizer(spec.optimizer, weights);
   Prefetcher feed(experiment.train, spec.train.meta_batch, 0, 2 * steps);
@@ -64,11 +66,14 @@ TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, Pa
     lap.next();
     const std::vector<Episodes> tasks = feed.next();
     times.wait += lap.next();
-    const Context context{.iteration = i, .iterations = 2 * steps, .training = true, .seed = spec.seed};
-    TaskGradients learned = learn_tasks(engine, *experiment.algorithm, weights, tasks, context, experiment.compute);
+    const Context context{
+        .iteration = i, .iterations = 2 * steps, .training = true, .seed = spec.seed};
+    TaskGradients learned =
+        learn_tasks(engine, *experiment.algorithm, weights, tasks, context, experiment.compute);
     times.learn += lap.next();
     const torch::NoGradGuard no_grad;
-    for (Param& gradient : learned.gradients) gradient.value.div_(static_cast<double>(spec.train.meta_batch));
+    for (Param& gradient : learned.gradients)
+      gradient.value.div_(static_cast<double>(spec.train.meta_batch));
     optimizer.step(learned.gradients, i, 2 * steps);
     times.step += lap.next();
   }
@@ -77,7 +82,8 @@ TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, Pa
 }
 
 /// Seconds of `count` test tasks, after as many to warm up.
-double time_testing(TaskEngine& engine, const Experiment& experiment, const ParamList& weights, int64_t count) {
+double time_testing(TaskEngine& engine, const Experiment& experiment, const ParamList& weights,
+                    int64_t count) {
   double seconds = 0;
   for (int round = 0; round < 2; ++round) {
     Lap lap(experiment.compute.device);
@@ -103,8 +109,11 @@ Json training_json(const Experiment& experiment, const TrainingTimes& times, int
 
 Json setting_json(const Experiment& experiment, int threads) {
   const Json env = environment(experiment.compute, threads);
-  Json setting{{"name", experiment.spec.name}, {"kernels", experiment.spec.kernels}, {"meta_batch", experiment.spec.train.meta_batch}};
-  for (const char* key : {"device", "cpu", "dtype", "task_mode", "intra_op_threads", "threads", "libtorch", "build_type"}) {
+  Json setting{{"name", experiment.spec.name},
+               {"kernels", experiment.spec.kernels},
+               {"meta_batch", experiment.spec.train.meta_batch}};
+  for (const char* key : {"device", "cpu", "dtype", "task_mode", "intra_op_threads", "threads",
+                          "libtorch", "build_type"}) {
     setting[key] = env.at(key);
   }
   return setting;
@@ -112,11 +121,13 @@ Json setting_json(const Experiment& experiment, int threads) {
 
 void print_report(const Json& report) {
   const Json& setting = report.at("setting");
-  fmt::print("{} on {} ({}), kernels {}, task_mode {}, meta_batch {}, {} task threads of {} intra-op threads\n\n",
-             setting.at("name").get<std::string>(), setting.at("device").get<std::string>(),
-             setting.at("cpu").get<std::string>(), setting.at("kernels").get<std::string>(),
-             setting.at("task_mode").get<std::string>(), setting.at("meta_batch").get<int64_t>(),
-             setting.at("threads").get<int>(), setting.at("intra_op_threads").get<int>());
+  fmt::print(
+      "{} on {} ({}), kernels {}, task_mode {}, meta_batch {}, {} task threads of {} intra-op "
+      "threads\n\n",
+      setting.at("name").get<std::string>(), setting.at("device").get<std::string>(),
+      setting.at("cpu").get<std::string>(), setting.at("kernels").get<std::string>(),
+      setting.at("task_mode").get<std::string>(), setting.at("meta_batch").get<int64_t>(),
+      setting.at("threads").get<int>(), setting.at("intra_op_threads").get<int>());
   std::vector<std::vector<std::string>> rows;
   const auto row = [&](const char* what, const Json& value, const char* unit) {
     rows.push_back({what, fmt::format("{:.2f}", value.get<double>()), unit});
@@ -139,24 +150,29 @@ void print_report(const Json& report) {
 
 int64_t steps_of(const Arguments& arguments) {
   const auto steps = arguments["steps"].as<int64_t>();
-  if (steps < 1 || steps > 1'000'000) throw Error(Exit::bad_spec, "--steps is {}, expected 1 to 1000000", steps);
+  if (steps < 1 || steps > 1'000'000)
+    throw Error(Exit::bad_spec, "--steps is {}, expected 1 to 1000000", steps);
   return steps;
 }
 
 int run(const Arguments& arguments) {
   const int64_t steps = steps_of(arguments);
   const torch::Device device = find_device(arguments["device"].as<std::string>());
-  const Json json = load_spec(required(arguments, "spec", bench_command().usage), edits_of(arguments));
+  const Json json =
+      load_spec(required(arguments, "spec", bench_command().usage), edits_of(arguments));
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
   const int threads = threads_of(arguments);
   TaskEngine engine(threads);
   ParamList weights = fresh_weights(experiment);
   Json report{{"setting", setting_json(experiment, threads)}, {"steps", steps}};
   if (experiment.learns()) {
-    report["training"] = training_json(experiment, time_training(engine, experiment, weights, steps), steps);
+    report["training"] =
+        training_json(experiment, time_training(engine, experiment, weights, steps), steps);
   }
   const int64_t tests = std::max<int64_t>(steps, 2 * threads);  // enough to keep every thread busy
-  report["testing"] = {{"tasks", tests}, {"tasks_per_second", static_cast<double>(tests) / time_testing(engine, experiment, weights, tests)}};
+  report["testing"] = {{"tasks", tests},
+                       {"tasks_per_second", static_cast<double>(tests) /
+                                                time_testing(engine, experiment, weights, tests)}};
   report["peak_memory_bytes"] = peak_memory_bytes();
   if (flag(arguments, "json")) {
     fmt::print("{}\n", report.dump(1));
@@ -174,11 +190,13 @@ Command bench_command() {
   command.summary = "how fast a spec trains and tests here; writes nothing";
   command.usage = "bench SPEC [--steps N] [--json] [options]";
   command.details =
-      "Runs N iterations to warm up and N that count, then test tasks likewise. \"wait\" is what training\n"
+      "Runs N iterations to warm up and N that count, then test tasks likewise. \"wait\" is what "
+      "training\n"
       "waits for tasks that are drawn and loaded in the background.\n\n"
       "  kshot bench demo --steps 50";
   command.positional = {"spec"};
-  command.options.add_options()("steps", po::value<int64_t>()->default_value(20)->value_name("N"), "iterations that count");
+  command.options.add_options()("steps", po::value<int64_t>()->default_value(20)->value_name("N"),
+                                "iterations that count");
   add_compute_options(command.options);
   add_json_option(command.options);
   command.run = run;

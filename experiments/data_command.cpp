@@ -15,8 +15,8 @@ using Words = std::vector<std::string>;
 /// One of the things that `kshot data` does.
 struct Action {
   std::string name, usage;
-  size_t fewest, most;                ///< words after the action's name
-  std::vector<std::string> options;   ///< those it reads
+  size_t fewest, most;               ///< words after the action's name
+  std::vector<std::string> options;  ///< those it reads
   int (*run)(const Arguments&, const Words&);
 };
 
@@ -49,7 +49,8 @@ void print_pack(const Arguments& arguments, const fs::path& path, const PackInfo
 }
 
 /// A bar that is made once the total is known.
-ImportProgress progress_into(std::optional<Progress>& bar, const std::string& what, const Arguments& arguments) {
+ImportProgress progress_into(std::optional<Progress>& bar, const std::string& what,
+                             const Arguments& arguments) {
   return [&bar, what, quiet = flag(arguments, "quiet")](int64_t done, int64_t total) {
     if (!bar) bar.emplace(what, total, quiet);
     bar->update(done);
@@ -62,7 +63,8 @@ int import(const Arguments& arguments, const Words& words) {
   ImportRequest request;
   request.sources.assign(words.begin() + 1, words.end());
   request.image_size = number_of(arguments, "image-size");
-  if (arguments.count("resize") > 0) request.resize = parse_resampling(text_of(arguments, "resize"));
+  if (arguments.count("resize") > 0)
+    request.resize = parse_resampling(text_of(arguments, "resize"));
   request.splits_file = text_of(arguments, "splits");
   request.keep_original = flag(arguments, "keep-original");
   request.channels = channels_of(arguments);
@@ -84,9 +86,12 @@ int info(const Arguments& arguments, const Words& words) {
 int verify(const Arguments& arguments, const Words& words) {
   const PackInfo info = verify_pack(words[0]);
   if (flag(arguments, "json")) {
-    fmt::print("{}\n", Json{{"path", words[0]}, {"sha256", info.manifest.sha256}, {"intact", true}}.dump(1));
+    fmt::print(
+        "{}\n",
+        Json{{"path", words[0]}, {"sha256", info.manifest.sha256}, {"intact", true}}.dump(1));
   } else {
-    fmt::print("{}: intact, {} samples, sha256 {}\n", words[0], info.manifest.samples(), info.manifest.sha256);
+    fmt::print("{}: intact, {} samples, sha256 {}\n", words[0], info.manifest.samples(),
+               info.manifest.sha256);
   }
   return 0;
 }
@@ -95,7 +100,8 @@ int verify(const Arguments& arguments, const Words& words) {
 DatasetPtr open_source(const std::string& source) {
   const auto& datasets = Registry<DatasetPlugin>::instance();
   const std::vector<std::string> names = datasets.names();
-  if (source == "pack" || std::find(names.begin(), names.end(), source) == names.end()) return open_pack(source);
+  if (source == "pack" || std::find(names.begin(), names.end(), source) == names.end())
+    return open_pack(source);
   return datasets.find(source).make({{"name", source}});
 }
 
@@ -114,12 +120,21 @@ int export_pictures(const Arguments& arguments, const Words& words) {
 
 const std::vector<Action>& actions() {
   static const std::vector<Action> all{
-      {"import", "data import FORMAT SOURCE... --out PACK.h5 [options]", 2, 1000,
-       {"out", "image-size", "resize", "splits", "keep-original", "channels", "threads", "quiet", "json"}, import},
+      {"import",
+       "data import FORMAT SOURCE... --out PACK.h5 [options]",
+       2,
+       1000,
+       {"out", "image-size", "resize", "splits", "keep-original", "channels", "threads", "quiet",
+        "json"},
+       import},
       {"info", "data info PACK.h5 [--json]", 1, 1, {"json"}, info},
       {"verify", "data verify PACK.h5 [--json]", 1, 1, {"json"}, verify},
-      {"export", "data export PACK.h5|synthetic_glyphs DIR [options]", 2, 2,
-       {"splits", "classes", "per-class", "quiet"}, export_pictures}};
+      {"export",
+       "data export PACK.h5|synthetic_glyphs DIR [options]",
+       2,
+       2,
+       {"splits", "classes", "per-class", "quiet"},
+       export_pictures}};
   return all;
 }
 
@@ -129,19 +144,24 @@ const Action& find_action(const std::string& name) {
     if (action.name == name) return action;
     names.push_back(action.name);
   }
-  throw Error(Exit::bad_spec, "data: unknown \"{}\"{}; expected {}", name, did_you_mean(name, names), fmt::join(names, ", "));
+  throw Error(Exit::bad_spec, "data: unknown \"{}\"{}; expected {}", name,
+              did_you_mean(name, names), fmt::join(names, ", "));
 }
 
 int run(const Arguments& arguments) {
   const Action& action = find_action(required(arguments, "action", data_command().usage));
   const Words words = arguments.count("words") > 0 ? arguments["words"].as<Words>() : Words{};
   if (words.size() < action.fewest || words.size() > action.most) {
-    throw Error(Exit::bad_spec, "data {}: {} words given: usage: kshot {}", action.name, words.size(), action.usage);
+    throw Error(Exit::bad_spec, "data {}: {} words given: usage: kshot {}", action.name,
+                words.size(), action.usage);
   }
   for (const auto& [name, value] : arguments) {
-    const bool own = name == "action" || name == "words" ||
-                     std::find(action.options.begin(), action.options.end(), name) != action.options.end();
-    if (!own && !value.defaulted()) throw Error(Exit::bad_spec, "data {} has no option --{}; usage: kshot {}", action.name, name, action.usage);
+    const bool own =
+        name == "action" || name == "words" ||
+        std::find(action.options.begin(), action.options.end(), name) != action.options.end();
+    if (!own && !value.defaulted())
+      throw Error(Exit::bad_spec, "data {} has no option --{}; usage: kshot {}", action.name, name,
+                  action.usage);
   }
   return action.run(arguments, words);
 }
@@ -163,26 +183,32 @@ Command data_command() {
   command.name = "data";
   command.summary = "make data packs from images, show and check them, write pictures out";
   command.usage = "data import|info|verify|export ...";
-  command.details = "  kshot data import FORMAT SOURCE... --out PACK.h5   make a pack of images\n"
-                    "  kshot data info PACK.h5                            what a pack holds\n"
-                    "  kshot data verify PACK.h5                          whether every byte is as it was written\n"
-                    "  kshot data export PACK.h5|synthetic_glyphs DIR     PNG files: DIR/SPLIT/CLASS/NN.png\n\n"
-                    "Formats:\n" +
-                    import_formats();
+  command.details =
+      "  kshot data import FORMAT SOURCE... --out PACK.h5   make a pack of images\n"
+      "  kshot data info PACK.h5                            what a pack holds\n"
+      "  kshot data verify PACK.h5                          whether every byte is as it was "
+      "written\n"
+      "  kshot data export PACK.h5|synthetic_glyphs DIR     PNG files: DIR/SPLIT/CLASS/NN.png\n\n"
+      "Formats:\n" +
+      import_formats();
   command.positional = {"action", "words..."};
-  command.options.add_options()
-      ("out", po::value<std::string>()->value_name("PACK"), "import: the pack to write")
-      ("image-size", po::value<int64_t>()->value_name("N"), "import: width and height; by default as stored")
-      ("resize", po::value<std::string>()->value_name("HOW"), "import: nearest, bilinear (default), bicubic or lanczos")
-      ("splits", po::value<std::string>()->value_name("FILE|NAME"),
-       "import: a CSV or JSON file that divides classes or images; export: the division that makes the folders "
-       "train, validation and test")
-      ("keep-original", "import: keep the image files themselves, decoded and resized on load")
-      ("channels", po::value<std::string>()->value_name("gray|rgb"), "import: by default gray if every image is")
-      ("threads", po::value<int>()->value_name("N"), "import: threads that decode; never changes a byte")
-      ("quiet", "no progress on stderr")
-      ("classes", po::value<int64_t>()->value_name("N"), "export: at most N classes of each split")
-      ("per-class", po::value<int64_t>()->value_name("N"), "export: at most N images of each class");
+  command.options.add_options()("out", po::value<std::string>()->value_name("PACK"),
+                                "import: the pack to write")(
+      "image-size", po::value<int64_t>()->value_name("N"),
+      "import: width and height; by default as stored")(
+      "resize", po::value<std::string>()->value_name("HOW"),
+      "import: nearest, bilinear (default), bicubic or lanczos")(
+      "splits", po::value<std::string>()->value_name("FILE|NAME"),
+      "import: a CSV or JSON file that divides classes or images; export: the division that makes "
+      "the folders "
+      "train, validation and test")(
+      "keep-original", "import: keep the image files themselves, decoded and resized on load")(
+      "channels", po::value<std::string>()->value_name("gray|rgb"),
+      "import: by default gray if every image is")(
+      "threads", po::value<int>()->value_name("N"),
+      "import: threads that decode; never changes a byte")("quiet", "no progress on stderr")(
+      "classes", po::value<int64_t>()->value_name("N"), "export: at most N classes of each split")(
+      "per-class", po::value<int64_t>()->value_name("N"), "export: at most N images of each class");
   add_json_option(command.options);
   command.run = run;
   return command;

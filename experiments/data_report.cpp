@@ -20,7 +20,8 @@ size_t count_groups(const Manifest& manifest) {
 /// "20 each" or "18 to 20 each".
 std::string images_per_class(const Manifest& manifest) {
   const auto by_count = [](const ClassInfo& a, const ClassInfo& b) { return a.count < b.count; };
-  const auto [fewest, most] = std::minmax_element(manifest.classes.begin(), manifest.classes.end(), by_count);
+  const auto [fewest, most] =
+      std::minmax_element(manifest.classes.begin(), manifest.classes.end(), by_count);
   if (fewest->count == most->count) return fmt::format("{} each", most->count);
   return fmt::format("{} to {} each", fewest->count, most->count);
 }
@@ -49,18 +50,21 @@ std::string splits_table(const Manifest& manifest) {
 std::string pack_report(const std::filesystem::path& path, const PackInfo& info) {
   const Manifest& manifest = info.manifest;
   std::string classes = fmt::format("{}", manifest.classes.size());
-  if (const size_t groups = count_groups(manifest); groups > 0) classes += fmt::format(" in {} groups", groups);
+  if (const size_t groups = count_groups(manifest); groups > 0)
+    classes += fmt::format(" in {} groups", groups);
   std::string text;
   const auto line = [&](const char* what, const std::string& value) {
     if (!value.empty()) text += fmt::format("{:<9}{}\n", what, value);
   };
-  line("pack", fmt::format("{} ({}, format {})", path.string(), size_text(info.bytes), info.version));
+  line("pack",
+       fmt::format("{} ({}, format {})", path.string(), size_text(info.bytes), info.version));
   line("name", manifest.name);
   line("sha256", manifest.sha256);
   line("classes", classes);
   line("samples", fmt::format("{}, {}", manifest.samples(), images_per_class(manifest)));
+  const std::string dtype = manifest_to_json(manifest).at("dtype");
   line("shape", fmt::format("[{}] {}", fmt::join(manifest.shape, ","),
-                            info.originals ? "made on load from the originals kept" : torch::toString(manifest.dtype)));
+                            info.originals ? "made on load from the originals kept" : dtype));
   line("resize", manifest.resize);
   line("source", manifest.source);
   line("licence", manifest.licence);

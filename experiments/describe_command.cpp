@@ -13,10 +13,11 @@ std::string default_text(const Json& value) {
 }
 
 std::string options_table(const std::vector<OptionRow>& options) {
-  std::vector<std::vector<std::string>> rows{{"OPTION", "TYPE", "DEFAULT", "ALLOWED", "SYMBOL", "MEANING"}};
+  std::vector<std::vector<std::string>> rows{
+      {"OPTION", "TYPE", "DEFAULT", "ALLOWED", "SYMBOL", "MEANING"}};
   for (const OptionRow& row : options) {
-    rows.push_back({row.path, row.type, default_text(row.default_value), allowed_values(row), row.option.symbol,
-                    row.option.help});
+    rows.push_back({row.path, row.type, default_text(row.default_value), allowed_values(row),
+                    row.option.symbol, row.option.help});
   }
   return text_table(rows);
 }
@@ -29,12 +30,14 @@ Json options_json(const std::vector<OptionRow>& options) {
 
 /// "learns_from: episodes", one fact a line, after the name and what it is.
 std::string facts_text(const Json& facts) {
-  std::string text = fmt::format("{}: {}\n", facts.at("name").get<std::string>(), facts.at("summary").get<std::string>());
+  std::string text = fmt::format("{}: {}\n", facts.at("name").get<std::string>(),
+                                 facts.at("summary").get<std::string>());
   for (const auto& [key, value] : facts.items()) {
     if (key == "name" || key == "summary") continue;
     std::string label = key;
     std::replace(label.begin(), label.end(), '_', ' ');
-    const std::string shown = value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : value.get<std::string>();
+    const std::string shown =
+        value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : value.get<std::string>();
     text += fmt::format("  {}: {}\n", label, shown);
   }
   return text;
@@ -42,7 +45,8 @@ std::string facts_text(const Json& facts) {
 
 PluginDescription describe_spec() {
   return {.facts = {{"name", "spec"},
-                    {"summary", "the keys of a spec; those of a plugin's block stand under that plugin"}},
+                    {"summary",
+                     "the keys of a spec; those of a plugin's block stand under that plugin"}},
           .options = list_options<ExperimentSpec>()};
 }
 

@@ -30,7 +30,8 @@ void check_size(const Episodes& first, int64_t count) {
   const int64_t values = first.support.inputs.numel() + first.query.inputs.numel();
   const int64_t bytes = values * static_cast<int64_t>(sizeof(float));
   if (bytes <= kMaxBytes / count) return;
-  throw Error(Exit::bad_spec, "--count is {}: the images would take more than {} GiB, at most {} tasks fit", count,
+  throw Error(Exit::bad_spec,
+              "--count is {}: the images would take more than {} GiB, at most {} tasks fit", count,
               kMaxBytes >> 30, kMaxBytes / bytes);
 }
 
@@ -61,17 +62,14 @@ std::string plan_lines(const TaskSource& source, int64_t count) {
 Json plan_to_json(const TaskPlan& plan, const std::vector<TaskClass>& classes) {
   Json names = Json::array();
   for (const int64_t c : plan.classes) names.push_back(classes.at(static_cast<size_t>(c)).name);
-  return {{"index", plan.index},
-          {"outputs", plan.outputs},
-          {"classes", plan.classes},
-          {"class_names", names},
-          {"support", plan.support},
-          {"support_labels", plan.support_labels},
-          {"query", plan.query},
-          {"query_labels", plan.query_labels}};
+  return {{"index", plan.index},     {"outputs", plan.outputs},
+          {"classes", plan.classes}, {"class_names", names},
+          {"support", plan.support}, {"support_labels", plan.support_labels},
+          {"query", plan.query},     {"query_labels", plan.query_labels}};
 }
 
-void write_episode_file(const std::filesystem::path& path, const TaskSource& source, int64_t count, const Json& info) {
+void write_episode_file(const std::filesystem::path& path, const TaskSource& source, int64_t count,
+                        const Json& info) {
   const Columns columns = load_all(source, count);
   AtomicFile file(path);
   Hdf5Writer writer(file);

@@ -16,8 +16,9 @@ Json plan_to_json(const TaskPlan& plan, const std::vector<TaskClass>& classes);
 ///   plans            UTF-8 bytes: a line of plan_to_json() per task
 ///   episodes_sha256  UTF-8 bytes: the hash that records carry
 ///   info             UTF-8 bytes: `info` as JSON
-/// The file appears whole or not at all. Throws Error(io), and Error(bad_spec) where the tasks would
-/// not fit in memory.
-void write_episode_file(const std::filesystem::path& path, const TaskSource& source, int64_t count, const Json& info);
+/// The file appears whole or not at all. Throws Error(io), and Error(bad_spec) where the tasks
+/// would not fit in memory.
+void write_episode_file(const std::filesystem::path& path, const TaskSource& source, int64_t count,
+                        const Json& info);
 
 }  // namespace kshot

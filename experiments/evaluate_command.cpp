@@ -13,7 +13,8 @@ namespace {
 
 /// What a test says, as the record has it.
 Json figures_of(const Json& record) {
-  return {{"test", record.value("test", Json())}, {"parameters", record.value("parameters", Json())}};
+  return {{"test", record.value("test", Json())},
+          {"parameters", record.value("parameters", Json())}};
 }
 
 /// Paths of the figures that are not the same to the last digit, with both values.
@@ -27,13 +28,16 @@ std::vector<std::string> differences(const Json& record, const Json& again) {
   }
   for (const std::string& path : paths) {
     const Json a = then.value(path, Json()), b = now.value(path, Json());
-    if (a != b) lines.push_back(fmt::format("{}: {} in the record, {} now", path.substr(1), a.dump(), b.dump()));
+    if (a != b)
+      lines.push_back(
+          fmt::format("{}: {} in the record, {} now", path.substr(1), a.dump(), b.dump()));
   }
   return lines;
 }
 
 /// The lines of all episodes too, where the record has them as plain text.
-void compare_episodes(const RunFolder& folder, const std::string& lines, std::vector<std::string>& differing) {
+void compare_episodes(const RunFolder& folder, const std::string& lines,
+                      std::vector<std::string>& differing) {
   const auto path = folder.file("episodes.jsonl");
   if (std::filesystem::exists(path) && read_file(path) != lines) {
     differing.push_back("episodes.jsonl: predictions, accuracies or losses of single episodes");
@@ -49,7 +53,8 @@ Json record_of_evaluation(const ReopenedRun& run, const Evaluation& evaluation) 
 }
 
 /// A record like a run's, without checkpoints: it can be verified and compared as one.
-RunFolder write_evaluation(const ReopenedRun& run, const Json& record, const std::string& lines, int threads) {
+RunFolder write_evaluation(const ReopenedRun& run, const Json& record, const std::string& lines,
+                           int threads) {
   const RunFolder folder(run.folder.file("evaluations") / run.experiment.id);
   folder.begin(run.experiment, threads);
   write_file_atomically(folder.file("episodes.jsonl"), lines);
@@ -60,7 +65,8 @@ RunFolder write_evaluation(const ReopenedRun& run, const Json& record, const std
 std::string other_program(const Json& record) {
   const std::string then = record.at("run").value("source_id", ""), now = build_info().source_id;
   if (then == now) return "";
-  return fmt::format(" (the record was made by other sources: {}, now {})", then.substr(0, 12), now.substr(0, 12));
+  return fmt::format(" (the record was made by other sources: {}, now {})", then.substr(0, 12),
+                     now.substr(0, 12));
 }
 
 /// Says in words whether the figures came out again. Returns the exit code.
@@ -75,15 +81,17 @@ int tell_sameness(const Json& record, const std::vector<std::string>& differing)
 }
 
 int run(const Arguments& arguments) {
-  const ReopenedRun run =
-      reopen_run(run_path(arguments, evaluate_command().usage), edits_of(arguments), device_of(arguments));
+  const ReopenedRun run = reopen_run(run_path(arguments, evaluate_command().usage),
+                                     edits_of(arguments), device_of(arguments));
   const HeldOutTasks& test = run.experiment.spec.episodes.test;
   catch_stop_signals();
   TaskEngine engine(threads_of(arguments));
   Progress progress("test", test.count, flag(arguments, "quiet"));
   const auto evaluation =
       evaluate(engine, *run.experiment.algorithm, run.weights, *run.experiment.test,
-               {.count = test.count, .seed = test.seed, .progress = [&](int64_t done) { progress.update(done); }},
+               {.count = test.count,
+                .seed = test.seed,
+                .progress = [&](int64_t done) { progress.update(done); }},
                run.experiment.compute);
   if (!evaluation) throw Error(Exit::stopped, "stopped by a signal; nothing was written");
 
@@ -114,8 +122,10 @@ Command evaluate_command() {
   command.summary = "test a finished run's weights again, as recorded or otherwise";
   command.usage = "evaluate RUN [--set episodes.test.count=N]... [options]";
   command.details =
-      "RUN is a run folder (results/NAME/ID). Without changes the figures of the record must come out\n"
-      "again, digit for digit; where they do not, the exit code is 65. Keys under episodes.test may be\n"
+      "RUN is a run folder (results/NAME/ID). Without changes the figures of the record must come "
+      "out\n"
+      "again, digit for digit; where they do not, the exit code is 65. Keys under episodes.test "
+      "may be\n"
       "changed; dataset.path says where the pack lies now. Writes RUN/evaluations/ID/.\n\n"
       "  kshot evaluate results/demo --set episodes.test.shot=5";
   command.positional = {"run"};

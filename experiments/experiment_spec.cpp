@@ -190,6 +190,16 @@ void check_name(const std::string& name) {
   }
 }
 
+/// A block that gives options and no name means the default plugin.
+Json with_default_plugins(Json json) {
+  const ExperimentSpec defaults;
+  for (const auto& [key, block] : {std::pair{"dataset", &defaults.dataset}, std::pair{"backbone", &defaults.backbone},
+                                   std::pair{"algorithm", &defaults.algorithm}}) {
+    if (json.contains(key) && json[key].is_object() && !json[key].contains("name")) json[key]["name"] = block->at("name");
+  }
+  return json;
+}
+
 }  // namespace
 
 Json load_spec(const std::string& file_or_preset, const std::vector<SpecEdit>& edits) {
@@ -200,7 +210,7 @@ Json load_spec(const std::string& file_or_preset, const std::vector<SpecEdit>& e
 
 ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
   ExperimentSpec spec;
-  read_config(spec, json);
+  read_config(spec, with_default_plugins(json));
   check_name(spec.name);
   resolve_block<DatasetPlugin>(spec.dataset, "dataset");
   for (auto [split, block] : {std::pair{"train", &spec.episodes.train.dataset},

@@ -32,8 +32,9 @@ struct HeldOutTasks {
 
 struct EpisodesSpec {
   TrainTasks train;
-  HeldOutTasks validation{.count = 100};
-  HeldOutTasks test{.count = 1000};
+  HeldOutTasks validation, test;
+
+  EpisodesSpec() { test.count = 1000; }
 
   void describe(Fields& fields);
 };

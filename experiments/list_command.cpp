@@ -12,14 +12,16 @@ using Rows = std::vector<std::vector<std::string>>;
 
 Json plugins_json(const std::string& kind) {
   Json json = Json::array();
-  for (const std::string& name : plugin_names(kind)) json.push_back(describe_plugin(kind, name).facts);
+  for (const std::string& name : plugin_names(kind))
+    json.push_back(describe_plugin(kind, name).facts);
   return json;
 }
 
 Rows plugin_rows(const Json& plugins) {
   Rows rows{{"NAME", "WHAT", "SOURCE"}};
   for (const Json& facts : plugins) {
-    rows.push_back({facts.at("name"), facts.at("summary"), facts.value("paper", facts.value("source", ""))});
+    rows.push_back(
+        {facts.at("name"), facts.at("summary"), facts.value("paper", facts.value("source", ""))});
   }
   return rows;
 }
@@ -30,7 +32,11 @@ Json spec_json(const std::string& preset) {
   Json json{{"name", preset},
             {"algorithm", spec.algorithm.at("name")},
             {"dataset", spec.dataset.at("name")},
-            {"test", {{"way", test.shape.way}, {"shot", test.shape.shot}, {"query", test.shape.query}, {"count", test.count}}}};
+            {"test",
+             {{"way", test.shape.way},
+              {"shot", test.shape.shot},
+              {"query", test.shape.query},
+              {"count", test.count}}}};
   if (spec.dataset.contains("path")) json["path"] = spec.dataset["path"];
   if (!spec.paper.empty()) json["paper"] = spec.paper;
   return json;
@@ -39,7 +45,8 @@ Json spec_json(const std::string& preset) {
 Json specs_json() {
   Json json = Json::array();
   for (const EmbeddedFile& file : embedded_specs()) {
-    json.push_back(spec_json(std::string(file.path.substr(0, file.path.size() - std::string_view(".json").size()))));
+    json.push_back(spec_json(
+        std::string(file.path.substr(0, file.path.size() - std::string_view(".json").size()))));
   }
   return json;
 }
@@ -49,9 +56,12 @@ Rows spec_rows(const Json& specs) {
   for (const Json& spec : specs) {
     const Json& test = spec.at("test");
     const Json accuracy = spec.contains("paper") ? spec["paper"].value("accuracy", Json()) : Json();
-    rows.push_back({spec.at("name"), spec.at("algorithm"), spec.value("path", spec.at("dataset").get<std::string>()),
-                    fmt::format("{}-way {}-shot", test.at("way").get<int64_t>(), test.at("shot").get<int64_t>()),
-                    accuracy.is_number() ? fmt::format("{:.1f} %", 100 * accuracy.get<double>()) : ""});
+    rows.push_back(
+        {spec.at("name"), spec.at("algorithm"),
+         spec.value("path", spec.at("dataset").get<std::string>()),
+         fmt::format("{}-way {}-shot", test.at("way").get<int64_t>(),
+                     test.at("shot").get<int64_t>()),
+         accuracy.is_number() ? fmt::format("{:.1f} %", 100 * accuracy.get<double>()) : ""});
   }
   return rows;
 }
@@ -61,7 +71,8 @@ int run(const Arguments& arguments) {
   std::vector<std::string> known{"specs"};
   for (const std::string& kind : plugin_kinds()) known.push_back(kind + "s");
   if (std::find(known.begin(), known.end(), what) == known.end()) {
-    throw Error(Exit::bad_spec, "list: unknown \"{}\"{}; expected {}", what, did_you_mean(what, known), fmt::join(known, ", "));
+    throw Error(Exit::bad_spec, "list: unknown \"{}\"{}; expected {}", what,
+                did_you_mean(what, known), fmt::join(known, ", "));
   }
   const bool specs = what == "specs";
   const Json json = specs ? specs_json() : plugins_json(what.substr(0, what.size() - 1));

@@ -2,6 +2,7 @@
 // exit code.
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -79,6 +80,7 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace kshot
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error to report, not a reason to die
   kshot::load_cuda_if_present();
   at::set_num_threads(1);  // parallel work is the task engine's
   return kshot::guarded({argv + 1, argv + argc});

@@ -24,10 +24,12 @@ bool looks_like_image(const fs::path& path) {
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::error_code problem;
   std::vector<fs::path> entries;
-  for (fs::directory_iterator it(folder, problem), end; !problem && it != end; it.increment(problem)) {
+  for (fs::directory_iterator it(folder, problem), end; !problem && it != end;
+       it.increment(problem)) {
     if (!hidden(it->path())) entries.push_back(it->path());
   }
-  if (problem) throw Error(Exit::io, "{}: cannot be read as a folder: {}", folder.string(), problem.message());
+  if (problem)
+    throw Error(Exit::io, "{}: cannot be read as a folder: {}", folder.string(), problem.message());
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -36,7 +38,9 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
 
 std::vector<fs::path> images_in(const fs::path& folder) {
   std::vector<fs::path> images = entries_of(folder);
-  std::erase_if(images, [](const fs::path& path) { return fs::is_directory(path) || !looks_like_image(path); });
+  std::erase_if(images, [](const fs::path& path) {
+    return fs::is_directory(path) || !looks_like_image(path);
+  });
   return images;
 }
 
@@ -47,23 +51,32 @@ ClassFolders read_class_folders(const fs::path& folder, const std::vector<fs::pa
   for (const fs::path& entry : entries_of(folder)) {
     if (!fs::is_directory(entry)) continue;
     std::vector<fs::path> images = images_in(entry);
-    if (images.empty()) throw Error(Exit::bad_data, "{}: no PNG or JPEG image in this class's folder", entry.string());
-    std::erase_if(images, [&](const fs::path& path) { return excluded.contains(fs::weakly_canonical(path)); });
-    if (images.empty()) throw Error(Exit::bad_data, "{}: no image beside those of --query", entry.string());
-    found.labels.insert(found.labels.end(), images.size(), static_cast<int64_t>(found.classes.size()));
+    if (images.empty())
+      throw Error(Exit::bad_data, "{}: no PNG or JPEG image in this class's folder",
+                  entry.string());
+    std::erase_if(images, [&](const fs::path& path) {
+      return excluded.contains(fs::weakly_canonical(path));
+    });
+    if (images.empty())
+      throw Error(Exit::bad_data, "{}: no image beside those of --query", entry.string());
+    found.labels.insert(found.labels.end(), images.size(),
+                        static_cast<int64_t>(found.classes.size()));
     found.images.insert(found.images.end(), images.begin(), images.end());
     found.classes.push_back(entry.filename().string());
   }
   if (found.classes.size() < 2) {
-    throw Error(Exit::bad_data, "{}: has {} sub-folders, expected at least 2, one per class with its images inside",
+    throw Error(Exit::bad_data,
+                "{}: has {} sub-folders, expected at least 2, one per class with its images inside",
                 folder.string(), found.classes.size());
   }
   return found;
 }
 
-Tensor load_pictures(const std::vector<fs::path>& paths, const Manifest& manifest, const DatasetView& view) {
+Tensor load_pictures(const std::vector<fs::path>& paths, const Manifest& manifest,
+                     const DatasetView& view) {
   if (manifest.shape.size() != 3) {
-    throw Error(Exit::bad_spec, "the samples of \"{}\" are not images but {}", manifest.name, fmt::join(manifest.shape, "x"));
+    throw Error(Exit::bad_spec, "the samples of \"{}\" are not images but {}", manifest.name,
+                fmt::join(manifest.shape, "x"));
   }
   std::vector<Tensor> images;
   for (const fs::path& path : paths) images.push_back(load_image(path, manifest));

@@ -22,7 +22,8 @@ std::vector<std::string> plugin_names(const std::string& kind);
 /// Throws Error(bad_spec) for an unknown kind or name.
 PluginDescription describe_plugin(const std::string& kind, const std::string& name);
 
-/// {"name", "type", "default", "min", "max", "choices", "symbol", "help"}; what does not exist is absent.
+/// {"name", "type", "default", "min", "max", "choices", "symbol", "help"}; what does not exist is
+/// absent.
 Json option_to_json(const OptionRow& row);
 
 /// The values an option may have, in words: "at least 1", "from 0 to 1", "a | b"; empty for any.

@@ -1,7 +1,8 @@
-// kshot predict: a trained model sorts a user's own pictures into classes it learns from a few of them.
+// kshot predict: a trained model sorts a user's own pictures into classes it learns from a few of
+// them.
 #include "experiments/commands.h"
-#include "experiments/reopened_run.h"
 #include "experiments/own_pictures.h"
+#include "experiments/reopened_run.h"
 #include "framework/base/error.h"
 
 namespace kshot {
@@ -36,21 +37,25 @@ Tensor logits_of(const Learner& learner, const Tensor& query, bool transductive)
 }
 
 /// The probability of each class for each query image: [Q,classes], on the CPU.
-Tensor classify(const ReopenedRun& run, const ClassFolders& support, const std::vector<fs::path>& query) {
+Tensor classify(const ReopenedRun& run, const ClassFolders& support,
+                const std::vector<fs::path>& query) {
   const Experiment& experiment = run.experiment;
   const Manifest& manifest = experiment.test_data->manifest();
   const ExperimentSpec& spec = experiment.spec;
   const DatasetView view = view_of(spec.episodes.test.dataset.value_or(spec.dataset));
   const auto load = [&](const std::vector<fs::path>& paths) {
-    return load_pictures(paths, manifest, view).unsqueeze(0).to(experiment.compute.device, experiment.compute.dtype);
+    return load_pictures(paths, manifest, view)
+        .unsqueeze(0)
+        .to(experiment.compute.device, experiment.compute.dtype);
   };
-  const Labelled known{load(support.images),
-                       torch::tensor(support.labels, torch::kLong).unsqueeze(0).to(experiment.compute.device)};
+  const Labelled known{
+      load(support.images),
+      torch::tensor(support.labels, torch::kLong).unsqueeze(0).to(experiment.compute.device)};
   const Tensor asked = load(query);
   const std::vector<uint64_t> task{0};
   const Shapes shapes{manifest.shape, static_cast<int64_t>(support.classes.size())};
-  const auto learner =
-      experiment.algorithm->adapt(run.weights, known, shapes, {.seed = spec.episodes.test.seed, .tasks = task});
+  const auto learner = experiment.algorithm->adapt(
+      run.weights, known, shapes, {.seed = spec.episodes.test.seed, .tasks = task});
   const Tensor logits = logits_of(*learner, asked, experiment.algorithm->transductive());
   if (!torch::isfinite(logits).all().item<bool>()) {
     throw Error(Exit::diverged, "the logits are not finite; the weights have diverged");
@@ -58,7 +63,8 @@ Tensor classify(const ReopenedRun& run, const ClassFolders& support, const std::
   return torch::softmax(logits, -1).to(torch::kCPU, torch::kDouble);
 }
 
-Json predictions_json(const ClassFolders& support, const std::vector<fs::path>& query, const Tensor& probabilities) {
+Json predictions_json(const ClassFolders& support, const std::vector<fs::path>& query,
+                      const Tensor& probabilities) {
   Json predictions = Json::array();
   for (size_t i = 0; i < query.size(); ++i) {
     const Tensor row = probabilities[static_cast<int64_t>(i)];
@@ -78,7 +84,8 @@ Json predictions_json(const ClassFolders& support, const std::vector<fs::path>& 
 void print_table(const Json& predictions) {
   std::vector<std::vector<std::string>> rows{{"IMAGE", "CLASS", "PROBABILITY"}};
   for (const Json& line : predictions) {
-    rows.push_back({line.at("image"), line.at("class"), fmt::format("{:.1f} %", 100 * line.at("probability").get<double>())});
+    rows.push_back({line.at("image"), line.at("class"),
+                    fmt::format("{:.1f} %", 100 * line.at("probability").get<double>())});
   }
   fmt::print("{}", text_table(rows));
 }
@@ -112,15 +119,20 @@ Command predict_command() {
   command.summary = "classify own pictures with a trained model";
   command.usage = "predict RUN --support DIR --query IMAGE... [--json]";
   command.details =
-      "DIR has a sub-folder per class with a few PNG or JPEG pictures each; their number may differ. The\n"
-      "classes need not be any that the model has seen. Pictures are brought to the size of the run's data\n"
-      "in the way its pack was made. A folder in the place of IMAGE stands for the pictures in it. A queried\n"
+      "DIR has a sub-folder per class with a few PNG or JPEG pictures each; their number may "
+      "differ. The\n"
+      "classes need not be any that the model has seen. Pictures are brought to the size of the "
+      "run's data\n"
+      "in the way its pack was made. A folder in the place of IMAGE stands for the pictures in it. "
+      "A queried\n"
       "picture that lies in DIR too is not used as an example.\n\n"
       "  kshot predict results/demo --support pictures/known --query pictures/new";
   command.positional = {"run"};
-  command.options.add_options()
-      ("support", po::value<std::string>()->value_name("DIR"), "a folder with a sub-folder of pictures per class")
-      ("query", po::value<std::vector<std::string>>()->multitoken()->composing()->value_name("IMAGE..."), "pictures to classify");
+  command.options.add_options()("support", po::value<std::string>()->value_name("DIR"),
+                                "a folder with a sub-folder of pictures per class")(
+      "query",
+      po::value<std::vector<std::string>>()->multitoken()->composing()->value_name("IMAGE..."),
+      "pictures to classify");
   add_compute_options(command.options);
   add_json_option(command.options);
   command.run = run;

@@ -9,16 +9,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 3> kPackPaths = {"dataset.path", "episodes.train.dataset.path",
-                                                        "episodes.validation.dataset.path"};
+constexpr std::array<std::string_view, 3> kPackPaths = {
+    "dataset.path", "episodes.train.dataset.path", "episodes.validation.dataset.path"};
 
 /// Only the test may change: other edits would describe a model that these weights are not.
 void check_edits(const std::vector<SpecEdit>& edits) {
   for (const SpecEdit& edit : edits) {
-    const bool pack = std::find(kPackPaths.begin(), kPackPaths.end(), edit.path) != kPackPaths.end();
+    const bool pack =
+        std::find(kPackPaths.begin(), kPackPaths.end(), edit.path) != kPackPaths.end();
     if (pack || edit.path.starts_with("episodes.test.")) continue;
     throw Error(Exit::bad_spec,
-                "--set {}: a finished run can be given another test (episodes.test.*) or another place of its pack "
+                "--set {}: a finished run can be given another test (episodes.test.*) or another "
+                "place of its pack "
                 "(dataset.path), nothing else; train anew with kshot run",
                 edit.path);
   }
@@ -45,14 +47,17 @@ Experiment open_again(const ExperimentSpec& spec, const torch::Device& device) {
 /// might hold the training classes in its test split.
 void check_same_data(const ReopenedRun& run) {
   const ExperimentSpec& spec = run.experiment.spec;
-  if (spec.episodes.test.dataset || run.folder.spec().at("episodes").at("test").contains("dataset")) return;
-  const std::string used = run.record.at("data").at("sha256"), found = run.experiment.test_data->manifest().sha256;
+  if (spec.episodes.test.dataset || run.folder.spec().at("episodes").at("test").contains("dataset"))
+    return;
+  const std::string used = run.record.at("data").at("sha256"),
+                    found = run.experiment.test_data->manifest().sha256;
   if (used == found) return;
-  throw Error(Exit::bad_data,
-              "{}: its data have sha256 {}..., but the run was made with {}...; to test on other data, set "
-              "episodes.test.dataset",
-              spec.dataset.value("path", spec.dataset.at("name").get<std::string>()), found.substr(0, 12),
-              used.substr(0, 12));
+  throw Error(
+      Exit::bad_data,
+      "{}: its data have sha256 {}..., but the run was made with {}...; to test on other data, set "
+      "episodes.test.dataset",
+      spec.dataset.value("path", spec.dataset.at("name").get<std::string>()), found.substr(0, 12),
+      used.substr(0, 12));
 }
 
 torch::Device device_for(const RunFolder& folder, const std::string& wanted) {
@@ -64,11 +69,13 @@ torch::Device device_for(const RunFolder& folder, const std::string& wanted) {
 
 void check_usable(const RunFolder& folder) {
   if (!folder.finished()) {
-    throw Error(Exit::bad_spec, "{}: this run is not finished: continue it with kshot run --resume", folder.path().string());
+    throw Error(Exit::bad_spec, "{}: this run is not finished: continue it with kshot run --resume",
+                folder.path().string());
   }
   const fs::path checkpoints = folder.file("checkpoints");
   if (!has_checkpoint(checkpoints, "best")) {
-    throw Error(Exit::bad_spec, "{}: not there; a published record has no weights: make them with kshot run",
+    throw Error(Exit::bad_spec,
+                "{}: not there; a published record has no weights: make them with kshot run",
                 (checkpoints / "best.safetensors").string());
   }
 }
@@ -85,7 +92,8 @@ std::string device_of(const Arguments& arguments) {
   return arguments["device"].defaulted() ? "" : arguments["device"].as<std::string>();
 }
 
-ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edits, const std::string& device) {
+ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edits,
+                       const std::string& device) {
   check_edits(edits);
   ReopenedRun run{.folder = find_run(path)};
   check_usable(run.folder);
@@ -97,8 +105,9 @@ ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edi
   run.experiment = open_again(read_spec(spec, device_kind(where)), where);
   check_same_data(run);
   const Compute& compute = run.experiment.compute;
-  run.weights = load_checkpoint(run.folder.file("checkpoints"), "best", fresh_weights(run.experiment))
-                    .weights.to(compute.device, compute.dtype);
+  run.weights =
+      load_checkpoint(run.folder.file("checkpoints"), "best", fresh_weights(run.experiment))
+          .weights.to(compute.device, compute.dtype);
   return run;
 }
 

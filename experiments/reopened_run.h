@@ -26,7 +26,9 @@ std::string device_of(const Arguments& arguments);
 /// at hand. The edits may change the test ("episodes.test.*") and say where a pack lies now
 /// ("dataset.path").
 /// Throws Error(bad_spec) for other edits and for a run that is unfinished or has no checkpoint,
-/// Error(io) for a pack that is not where the spec says, Error(bad_data) for a pack with other content.
-ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edits, const std::string& device);
+/// Error(io) for a pack that is not where the spec says, Error(bad_data) for a pack with other
+/// content.
+ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edits,
+                       const std::string& device);
 
 }  // namespace kshot

@@ -80,6 +80,29 @@ int run_again(const Experiment& experiment, const RunFolder& folder, int threads
   return 0;
 }
 
+/// --resume [RUN_DIR]: the spec decides which run it is; a folder that was named must be that one.
+void check_resumable(const RunFolder& folder, const std::string& named) {
+  if (!folder.started()) {
+    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}", folder.path().string());
+  }
+  std::error_code error;
+  if (!named.empty() && !fs::equivalent(named, folder.path(), error)) {
+    throw Error(Exit::bad_spec, "--resume is {}, but this spec's run is {}: the specs differ", named, folder.path().string());
+  }
+}
+
+/// Writes what stands before step 0, or leaves no trace.
+void begin(const RunFolder& folder, const Experiment& experiment, int threads) {
+  const bool fresh = !fs::exists(folder.path());
+  try {
+    folder.begin(experiment, threads);
+  } catch (...) {
+    std::error_code ignored;
+    if (fresh) fs::remove_all(folder.path(), ignored);
+    throw;
+  }
+}
+
 int run(const Arguments& arguments) {
   const std::string usage = run_command_description().usage;
   const torch::Device device = find_device(arguments["device"].as<std::string>());
@@ -94,13 +117,11 @@ int run(const Arguments& arguments) {
     fmt::print("already done: {} (--again repeats it)\n", folder.path().string());
     return 0;
   }
-  if (resume && !folder.started()) {
-    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}", folder.path().string());
-  }
+  if (resume) check_resumable(folder, arguments["resume"].as<std::string>());
   if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
     throw Error(Exit::bad_spec, "{} holds an unfinished run: continue it with --resume, or remove it", folder.path().string());
   }
-  folder.begin(experiment, threads);
+  begin(folder, experiment, threads);
   return train_and_test(experiment, folder, resume, threads, quiet);
 }
 
@@ -119,7 +140,8 @@ Command run_command_description() {
       "  kshot run protonet-omniglot-5w1s --set seed=2 --resume";
   command.positional = {"spec"};
   add_compute_options(command.options);
-  command.options.add_options()("resume", "continue an unfinished run")(
+  command.options.add_options()(
+      "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"), "continue an unfinished run")(
       "again", "repeat a finished run and replace its record when done");
   command.run = run;
   return command;

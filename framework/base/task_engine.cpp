@@ -7,7 +7,7 @@
 namespace kshot {
 
 TaskEngine::TaskEngine(int threads) {
-  for (int i = 0; i < std::max(1, threads); ++i) workers_.emplace_back([this] { worker(); });
+  for (int i = 0; i < std::max(1, threads); ++i) workers_.emplace_back([this, i] { worker(i); });
 }
 
 TaskEngine::~TaskEngine() {
@@ -38,11 +38,14 @@ void TaskEngine::run_ordered(int64_t count, int intra_op_threads,
   if (job.failure) std::rethrow_exception(job.failure);
 }
 
-void TaskEngine::worker() {
+void TaskEngine::worker(int64_t number) {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] {
-      return stop_ || (job_ != nullptr && job_->next < job_->count && job_->failure == nullptr);
+    // A single item always goes to worker 0: its intra-op threads are warm, and another worker's
+    // would only compete with them.
+    changed_.wait(lock, [this, number] {
+      return stop_ || (job_ != nullptr && number < job_->count && job_->next < job_->count &&
+                       job_->failure == nullptr);
     });
     if (stop_) return;
     Job& job = *job_;

@@ -55,7 +55,7 @@ class TaskEngine {
 
   void run_ordered(int64_t count, int intra_op_threads, const std::function<void(int64_t)>& compute,
                    const std::function<void(int64_t)>& take);
-  void worker();
+  void worker(int64_t number);
   void work_on(Job& job, std::unique_lock<std::mutex>& lock);
   void take_in_order(Job& job);
 

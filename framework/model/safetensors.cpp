@@ -27,6 +27,9 @@ std::string dtype_name(torch::Dtype dtype) {
   throw Error(Exit::internal, "safetensors cannot hold tensors of type {}", torch::toString(dtype));
 }
 
+/// A name from a file, for a message of one line.
+std::string in_quotes(const std::string& name) { return Json(name).dump(); }
+
 [[noreturn]] void bad(const std::string& where, const std::string& what) {
   throw Error(Exit::bad_data, "{}: not a valid safetensors file: {}", where, what);
 }
@@ -38,19 +41,19 @@ torch::Dtype dtype_of(const Json& entry, const std::string& where, const std::st
       if (*found == known.name) return known.dtype;
     }
   }
-  bad(where, fmt::format("tensor \"{}\" has no known dtype", name));
+  bad(where, fmt::format("tensor {} has no known dtype", in_quotes(name)));
 }
 
 std::vector<uint64_t> numbers(const Json& entry, const char* key, const std::string& where,
                               const std::string& name) {
   const auto found = entry.find(key);
   if (found == entry.end() || !found->is_array() || found->size() > 16) {
-    bad(where, fmt::format("tensor \"{}\" has no usable \"{}\"", name, key));
+    bad(where, fmt::format("tensor {} has no usable \"{}\"", in_quotes(name), key));
   }
   std::vector<uint64_t> values;
   for (const Json& item : *found) {
     if (!item.is_number_unsigned() || item.get<uint64_t>() > (uint64_t{1} << 48)) {
-      bad(where, fmt::format("tensor \"{}\": \"{}\" holds {}", name, key, item.dump()));
+      bad(where, fmt::format("tensor {}: \"{}\" holds {}", in_quotes(name), key, item.dump()));
     }
     values.push_back(item.get<uint64_t>());
   }
@@ -59,13 +62,16 @@ std::vector<uint64_t> numbers(const Json& entry, const char* key, const std::str
 
 uint64_t bytes_of(const std::vector<uint64_t>& shape, torch::Dtype dtype, const std::string& where,
                   const std::string& name) {
-  uint64_t bytes = torch::elementSize(dtype);
+  int64_t bytes = static_cast<int64_t>(torch::elementSize(dtype));
+  bool empty = false;
   for (const uint64_t size : shape) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) {
-      bad(where, fmt::format("the shape of tensor \"{}\" overflows", name));
+    // A size of 0 does not excuse the others: LibTorch multiplies them for its strides.
+    if (__builtin_mul_overflow(bytes, std::max<uint64_t>(1, size), &bytes)) {
+      bad(where, fmt::format("the shape of tensor {} overflows", in_quotes(name)));
     }
+    empty = empty || size == 0;
   }
-  return bytes;
+  return empty ? 0 : static_cast<uint64_t>(bytes);
 }
 
 /// The header, depth-limited: a hostile one may nest brackets until the stack ends.
@@ -87,14 +93,14 @@ struct Extent {
 
 Extent read_tensor(const std::string& name, const Json& entry, std::string_view data,
                    const std::string& where) {
-  if (!entry.is_object()) bad(where, fmt::format("the entry of tensor \"{}\" is not an object", name));
+  if (!entry.is_object()) bad(where, fmt::format("the entry of tensor {} is not an object", in_quotes(name)));
   const torch::Dtype dtype = dtype_of(entry, where, name);
   const auto shape = numbers(entry, "shape", where, name);
   const auto offsets = numbers(entry, "data_offsets", where, name);
   const bool inside = offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= data.size();
-  if (!inside) bad(where, fmt::format("tensor \"{}\" lies outside of the file", name));
+  if (!inside) bad(where, fmt::format("tensor {} lies outside of the file", in_quotes(name)));
   if (offsets[1] - offsets[0] != bytes_of(shape, dtype, where, name)) {
-    bad(where, fmt::format("the shape of tensor \"{}\" does not fit its bytes", name));
+    bad(where, fmt::format("the shape of tensor {} does not fit its bytes", in_quotes(name)));
   }
   Tensor value = torch::empty(std::vector<int64_t>(shape.begin(), shape.end()), dtype);
   if (offsets[1] > offsets[0]) {
@@ -144,7 +150,7 @@ TensorFile from_safetensors(std::string_view bytes, const std::string& where) {
     }
     if (!entry.is_object()) bad(where, "its metadata is not an object");
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) bad(where, fmt::format("metadata \"{}\" is not text", key));
+      if (!value.is_string()) bad(where, fmt::format("metadata {} is not text", in_quotes(key)));
       file.metadata[key] = value.get<std::string>();
     }
   }
@@ -154,7 +160,7 @@ TensorFile from_safetensors(std::string_view bytes, const std::string& where) {
   uint64_t covered = 0;
   for (Extent& extent : extents) {
     if (extent.begin != covered) {
-      bad(where, fmt::format("a gap or an overlap before tensor \"{}\"", extent.tensor.name));
+      bad(where, fmt::format("a gap or an overlap before tensor {}", in_quotes(extent.tensor.name)));
     }
     covered = extent.end;
     file.tensors.push_back(std::move(extent.tensor));
@@ -190,7 +196,7 @@ ParamList from_tensors(const ParamList& like, const TensorFile& file, const std:
     values.push_back(entry->second.to(param.value.scalar_type()));
     found.erase(entry);
   }
-  for (const auto& [name, value] : found) problems.push_back(fmt::format("\"{}\" is not expected", name));
+  for (const auto& [name, value] : found) problems.push_back(fmt::format("{} is not expected", in_quotes(name)));
   if (!problems.empty()) {
     throw Error(Exit::bad_data, "{}: its tensors do not fit: {}", where, fmt::join(problems, "; "));
   }

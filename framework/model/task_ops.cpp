@@ -71,6 +71,9 @@ Tensor along_channels(const Tensor& value, int64_t rank) {
 /// gamma (x - mean) / sqrt(variance + eps) + beta as one multiply-add over the images.
 Tensor normalise(const Tensor& x, const Tensor& mean, const Tensor& variance,
                  const NormParams& params) {
+  for (const Tensor& each : {mean, variance, params.gamma, params.beta}) {
+    if (each.defined()) per_task(each, 1, x.size(0));
+  }
   Tensor scale = torch::rsqrt(variance + params.eps);
   if (params.gamma.defined()) scale = scale * params.gamma;
   Tensor shift = -mean * scale;
@@ -96,7 +99,7 @@ Tensor batch_norm_plain(const Tensor& x, const NormParams& params, Forward& forw
 Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& forward) {
   const int64_t channels = x.size(2), count = x.numel() / channels;
   // squeeze, not [0]: the backward of a selection copies.
-  const auto one = [](const Tensor& p) { return p.defined() && p.dim() == 2 ? p.squeeze(0) : p; };
+  const auto one = [](const Tensor& p) { return p.defined() && per_task(p, 1, 1) ? p.squeeze(0) : p; };
   // With momentum 1 the "running" buffers are this batch's statistics.
   const auto wanted = x.options().requires_grad(false);
   const Tensor mean = torch::zeros({channels}, wanted), unbiased = torch::ones({channels}, wanted);
@@ -105,8 +108,9 @@ Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& f
                                            /*training=*/true, /*momentum=*/1.0, params.eps));
   if (forward.met != nullptr) {
     const double biased = static_cast<double>(count - 1) / static_cast<double>(count);
-    forward.met->push_back(
-        {params.layer, mean.unsqueeze(0), unbiased.mul(biased).unsqueeze(0), count});
+    // Of a single value the kernel's unbiased variance is 0 / 0.
+    const Tensor variance = count > 1 ? unbiased.mul(biased) : torch::zeros_like(unbiased);
+    forward.met->push_back({params.layer, mean.unsqueeze(0), variance.unsqueeze(0), count});
   }
   return y.unsqueeze(0);
 }
@@ -130,7 +134,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Tensor y =
       torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1, tasks);
   const Tensor split = y.unflatten(1, {tasks, weight.size(1)}).transpose(0, 1);
-  return bias.defined() ? split + along_channels(bias, 5) : split;
+  if (!bias.defined()) return split;
+  per_task(bias, 1, tasks);
+  return split + along_channels(bias, 5);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {

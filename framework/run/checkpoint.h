@@ -11,14 +11,16 @@ namespace kshot {
 
 /// Weights, optimiser state and what else a resume needs, as two files:
 ///   NAME.safetensors  tensors "weights/<parameter>" and "optimizer/<parameter>.<part>"
-///   NAME.json         {"sha256": of the first file, "state": {...}}
+///   NAME.json         {"sha256": of the first file, "state": {...}, "previous": the same of the
+///                     checkpoint before, which counts where the first file is still that one's}
 struct Checkpoint {
   ParamList weights;
   ParamList optimizer;  ///< may be empty
   Json state = Json::object();
 };
 
-/// Writes both files atomically, the tensors first. Throws Error(io).
+/// Writes both files. Whenever it is interrupted, by a kill or a full disk, what lies there is the
+/// checkpoint before or the new one. Throws Error(io).
 void save_checkpoint(const std::filesystem::path& folder, const std::string& name,
                      const Checkpoint& checkpoint);
 

@@ -90,6 +90,14 @@ void check_groups(const OptimizerOptions& options, const std::vector<std::string
   }
 }
 
+/// LibTorch checks this for its default group only, and without momentum does not say that it steps plainly.
+void check_nesterov(const OptimizerOptions& options) {
+  if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
+    throw Error(Exit::bad_spec, "optimizer.nesterov needs optimizer.momentum above 0 and optimizer.dampening 0; they are {} and {}",
+                options.momentum, options.dampening);
+  }
+}
+
 template <class Options>
 std::unique_ptr<torch::optim::OptimizerOptions> adam_options(const OptimizerOptions& options,
                                                              const Rates& rates) {
@@ -156,6 +164,7 @@ std::unique_ptr<torch::optim::OptimizerParamState> empty_state(const std::string
 
 Optimizer::Optimizer(const OptimizerOptions& options, const ParamList& weights)
     : options_(options), learnable_(weights.with_role(Role::learnable)) {
+  check_nesterov(options_);
   const std::vector<std::string> names = groups_of(learnable_);
   check_groups(options_, names);
   if (learnable_.empty()) return;
@@ -201,24 +210,24 @@ ParamList Optimizer::state() const {
 }
 
 void Optimizer::load_state(const ParamList& state, const std::string& where) {
-  if (!optimizer_) return;
-  optimizer_->state().clear();
+  if (optimizer_) optimizer_->state().clear();
+  if (state.empty()) return;  // as it is before the first step
   size_t used = 0;
   for (const Param& param : learnable_) {
     auto restored = empty_state(options_.name);
-    size_t parts = 0;
     visit_state(options_.name, *restored, [&](const char* part, Tensor& value) {
-      const Param* stored = state.find(param.name + "." + part);
-      if (stored == nullptr) return;
-      const bool counter = value.defined() && value.dim() == 0;
-      if (!counter && stored->value.sizes() != param.value.sizes()) {
-        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" does not fit its parameter", where, stored->name);
+      const std::string name = param.name + "." + part;
+      const Param* stored = state.find(name);
+      if (stored == nullptr) throw Error(Exit::bad_data, "{}: optimiser state \"{}\" is missing", where, name);
+      const bool counter = value.defined();
+      const auto expected = counter ? value.sizes() : param.value.sizes();
+      if (stored->value.sizes() != expected) {
+        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" does not fit its parameter", where, name);
       }
       value = counter ? stored->value : stored->value.to(param.value.options()).clone();
-      ++parts;
+      ++used;
     });
-    used += parts;
-    if (parts > 0) optimizer_->state()[param.value.unsafeGetTensorImpl()] = std::move(restored);
+    optimizer_->state()[param.value.unsafeGetTensorImpl()] = std::move(restored);
   }
   if (used != state.size()) {
     throw Error(Exit::bad_data, "{}: its optimiser state is not that of \"{}\" over these parameters", where, options_.name);

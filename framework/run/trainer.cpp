@@ -104,8 +104,8 @@ class Trainer {
         options_(training.options),
         checkpoints_(training.folder / "checkpoints"),
         weights_(fresh()) {
-    make_folder(checkpoints_);
     optimizer_.emplace(training_.optimizer, weights_);
+    make_folder(checkpoints_);
     if (training_.resume && has_checkpoint(checkpoints_, "last")) restore();
     log_.emplace(training_.folder / "metrics.jsonl", state_.metrics_length);
   }
@@ -136,7 +136,7 @@ class Trainer {
   bool run_phase(const std::shared_ptr<const TaskSource>& source, int64_t iterations, bool validating) {
     Prefetcher feed(source, options_.meta_batch, state_.iteration, iterations);
     Progress progress(state_.phase, iterations, training_.quiet);
-    bool enough = false;
+    bool enough = validating && patience_ended();  // a kill may have come between the last validation and here
     if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
     while (state_.iteration < iterations && !enough) {
       if (stop_requested()) return stop();
@@ -251,13 +251,16 @@ class Trainer {
     save("last");
     validation_note_ = fmt::format("  validation {:.2f} % (best {:.2f})", 100 * accuracy, 100 * *state_.best_accuracy);
     progress.update(state_.iteration, note_ + validation_note_);
-    enough = options_.patience > 0 && state_.stale >= options_.patience;
+    enough = patience_ended();
     return true;
   }
 
+  bool patience_ended() const { return options_.patience > 0 && state_.stale >= options_.patience; }
+
   /// After the first phase: retrain from the start, or be done.
   void begin_next_phase() {
-    if (!validates()) state_.best_iteration = state_.iteration;
+    const bool chosen = state_.best_accuracy.has_value();  // by a validation
+    if (!chosen) state_.best_iteration = state_.iteration;
     if (options_.retrain_extra && training_.retrain) {
       state_.phase = "retrain";
       state_.iteration = state_.validated = 0;
@@ -268,7 +271,7 @@ class Trainer {
       state_.window_tasks = 0;
     } else {
       state_.phase = "done";
-      if (!validates()) save("best");
+      if (!chosen) save("best");
     }
     save("last");
   }

@@ -1,9 +1,8 @@
 // kshot list, describe and bench: what they print, as tables and as JSON.
-#include "tests/doctest_torch.h"
-
 #include "experiments/embedded_specs.h"
 #include "experiments/plugin_facts.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -52,7 +51,8 @@ TEST_CASE("describe spec lists every key with its path") {
   REQUIRE(json.is_object());
   std::set<std::string> names;
   for (const Json& option : json["options"]) names.insert(option["name"]);
-  for (const char* key : {"seed", "episodes.test.count", "optimizer.lr", "optimizer.schedule.name", "train.patience"}) {
+  for (const char* key : {"seed", "episodes.test.count", "optimizer.lr", "optimizer.schedule.name",
+                          "train.patience"}) {
     INFO(key);
     CHECK(names.contains(key));
   }
@@ -75,14 +75,18 @@ TEST_CASE("describe without a name says which there are") {
 TEST_CASE("bench measures training and testing and writes nothing") {
   const TemporaryFolder folder;
   test::write_tiny_spec(folder.path(), "tiny");
-  const Json json = kshot(folder.path(), {"bench", "tiny.json", "--steps", "3", "--json", "--device", "cpu"}).json();
+  const Json json =
+      kshot(folder.path(), {"bench", "tiny.json", "--steps", "3", "--json", "--device", "cpu"})
+          .json();
   REQUIRE(json.is_object());
   CHECK(json["training"]["tasks_per_second"].get<double>() > 0);
   CHECK(json["training"]["milliseconds_per_iteration"]["learn"].get<double>() > 0);
   CHECK(json["testing"]["tasks_per_second"].get<double>() > 0);
   CHECK(json["peak_memory_bytes"].get<int64_t>() > 0);
   CHECK(json["setting"]["kernels"] == "reference");
-  CHECK(kshot(folder.path(), {"bench", "tiny.json", "--steps", "2", "--set", "algorithm.name=nearest_pixel"}).code == 0);
+  CHECK(kshot(folder.path(),
+              {"bench", "tiny.json", "--steps", "2", "--set", "algorithm.name=nearest_pixel"})
+            .code == 0);
   CHECK(kshot(folder.path(), {"bench", "tiny.json", "--steps", "0"}).code == 2);
   CHECK(test::files_below(folder.path()) == std::vector<std::string>{"tiny.json"});
 }

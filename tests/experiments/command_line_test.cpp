@@ -1,9 +1,9 @@
-#include "tests/doctest_torch.h"
-
 #include "experiments/command_line.h"
+
 #include "framework/base/error.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -58,9 +58,10 @@ TEST_CASE("an unknown option is refused with the nearest known name") {
 }
 
 TEST_CASE("an option without its value, or with one of another type, is a bad option") {
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"demo", "--threads"},
-                                                std::vector<std::string>{"demo", "--threads", "two"},
-                                                std::vector<std::string>{"demo", "--threads", "0"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"demo", "--threads"},
+        std::vector<std::string>{"demo", "--threads", "two"},
+        std::vector<std::string>{"demo", "--threads", "0"}}) {
     Command command = example();
     command.run = [](const Arguments& arguments) { return threads_of(arguments); };
     const auto error = test::caught([&] { run_command(command, words); });
@@ -70,7 +71,8 @@ TEST_CASE("an option without its value, or with one of another type, is a bad op
 }
 
 TEST_CASE("a table pads its columns to the widest cell, numbers to the right") {
-  CHECK(text_table({{"NAME", "N"}, {"a", "10"}, {"longer", "9"}}) == "NAME    N\na       10\nlonger   9\n");
+  CHECK(text_table({{"NAME", "N"}, {"a", "10"}, {"longer", "9"}}) ==
+        "NAME    N\na       10\nlonger   9\n");
   CHECK(text_table({{"α", "x"}, {"bb", "y"}}) == "α   x\nbb  y\n");
 }
 
@@ -84,8 +86,8 @@ TEST_CASE("the program without a command tells what there is and fails") {
 
 TEST_CASE("every command explains itself") {
   const TemporaryFolder folder;
-  for (const char* name : {"run", "evaluate", "predict", "episodes", "data", "list", "describe", "bench",
-                           "leaderboard", "compare"}) {
+  for (const char* name : {"run", "evaluate", "predict", "episodes", "data", "list", "describe",
+                           "bench", "leaderboard", "compare"}) {
     INFO(name);
     const Outcome outcome = kshot(folder.path(), {name, "--help"});
     CHECK(outcome.code == 0);

@@ -1,8 +1,7 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/base/atomic_file.h"
 #include "framework/base/fields.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -15,8 +14,8 @@ using test::TemporaryFolder;
 
 /// pictures/{train,validation,test}/alphabet/character/NN.png, made by the program itself.
 void export_pictures(const TemporaryFolder& folder) {
-  const Outcome outcome =
-      kshot(folder.path(), {"data", "export", "synthetic_glyphs", "pictures", "--classes", "6", "--per-class", "5"});
+  const Outcome outcome = kshot(folder.path(), {"data", "export", "synthetic_glyphs", "pictures",
+                                                "--classes", "6", "--per-class", "5"});
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
 }
@@ -47,8 +46,8 @@ TEST_CASE("own pictures: folder, pack, run, evaluate, predict") {
   CHECK(kshot(folder.path(), {"evaluate", "tiny"}).code == 0);
   const fs::path alphabet = *fs::directory_iterator(folder / "pictures/test");
   const fs::path picture = fs::directory_iterator(*fs::directory_iterator(alphabet))->path();
-  const Outcome predicted =
-      kshot(folder.path(), {"predict", "tiny", "--support", alphabet.string(), "--query", picture.string(), "--json"});
+  const Outcome predicted = kshot(folder.path(), {"predict", "tiny", "--support", alphabet.string(),
+                                                  "--query", picture.string(), "--json"});
   INFO(predicted.err);
   REQUIRE(predicted.code == 0);
   CHECK(predicted.json()["support_images"] == 6 * 5 - 1);  // the picture asked about is no example
@@ -59,7 +58,8 @@ TEST_CASE("own pictures: folder, pack, run, evaluate, predict") {
   CHECK(lost.code == 74);
   CHECK(lost.one_line_error());
   CHECK(lost.err.find("--set dataset.path=") != std::string::npos);
-  const Outcome found = kshot(folder.path(), {"evaluate", "tiny", "--set", "dataset.path=moved.h5"});
+  const Outcome found =
+      kshot(folder.path(), {"evaluate", "tiny", "--set", "dataset.path=moved.h5"});
   CHECK(found.code == 0);
   CHECK(found.out.find("digit for digit") != std::string::npos);
 }
@@ -148,7 +148,8 @@ TEST_CASE("what cannot be imported leaves no pack behind") {
     CHECK(outcome.code == example.code);
     CHECK(outcome.one_line_error());
   }
-  const Outcome full = test::kshot_on_full_disk(folder.path(), 20, {"data", "import", "folder", "pictures", "--out", "x.h5"});
+  const Outcome full = test::kshot_on_full_disk(
+      folder.path(), 20, {"data", "import", "folder", "pictures", "--out", "x.h5"});
   INFO(full.err);
   CHECK(full.code == 74);
   CHECK(full.one_line_error());

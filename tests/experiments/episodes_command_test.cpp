@@ -1,11 +1,10 @@
-#include "tests/doctest_torch.h"
-
 #include <sstream>
 
 #include "datasets/hdf5_reader.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/fields.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -70,8 +69,8 @@ TEST_CASE("the file of tasks holds what the record's hash speaks of") {
 TEST_CASE("tasks without queries can be written") {
   const TemporaryFolder folder;
   test::write_tiny_spec(folder.path(), "tiny");
-  const Outcome outcome =
-      kshot(folder.path(), {"episodes", "tiny.json", "--set", "episodes.test.query=0", "--out", "tasks.h5"});
+  const Outcome outcome = kshot(folder.path(), {"episodes", "tiny.json", "--set",
+                                                "episodes.test.query=0", "--out", "tasks.h5"});
   INFO(outcome.err);
   REQUIRE(outcome.code == 0);
   CHECK(Hdf5Reader(folder / "tasks.h5").read("query_targets").sizes() == torch::IntArrayRef{12, 0});
@@ -80,11 +79,15 @@ TEST_CASE("tasks without queries can be written") {
 TEST_CASE("bad requests write nothing") {
   const TemporaryFolder folder;
   test::write_tiny_spec(folder.path(), "tiny");
-  CHECK(kshot(folder.path(), {"episodes", "tiny.json", "--split", "tset", "--out", "t.h5"}).code == 2);
+  CHECK(kshot(folder.path(), {"episodes", "tiny.json", "--split", "tset", "--out", "t.h5"}).code ==
+        2);
   CHECK(kshot(folder.path(), {"episodes", "tiny.json", "--count", "0", "--out", "t.h5"}).code == 2);
-  CHECK(kshot(folder.path(), {"episodes", "tiny.json", "--count", "9999999", "--out", "t.h5"}).code == 2);
+  CHECK(
+      kshot(folder.path(), {"episodes", "tiny.json", "--count", "9999999", "--out", "t.h5"}).code ==
+      2);
   CHECK(kshot(folder.path(), {"episodes", "tiny.json", "--out", "nowhere/t.h5"}).code == 74);
-  const Outcome full = test::kshot_on_full_disk(folder.path(), 8, {"episodes", "tiny.json", "--out", "t.h5"});
+  const Outcome full =
+      test::kshot_on_full_disk(folder.path(), 8, {"episodes", "tiny.json", "--out", "t.h5"});
   INFO(full.err);
   CHECK(full.code == 74);
   CHECK(full.one_line_error());

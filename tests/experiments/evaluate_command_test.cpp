@@ -1,8 +1,7 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/base/atomic_file.h"
 #include "framework/base/fields.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -33,13 +32,16 @@ TEST_CASE("evaluate with another test writes a record of its own") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(folder.path());
   const std::string before = read_file(run / "result.json");
-  const Outcome outcome = kshot(folder.path(), {"evaluate", run.string(), "--json", "--set", "episodes.test.count=20",
-                                                "--set", "episodes.test.shot=2"});
+  const Outcome outcome =
+      kshot(folder.path(), {"evaluate", run.string(), "--json", "--set", "episodes.test.count=20",
+                            "--set", "episodes.test.shot=2"});
   REQUIRE(outcome.code == 0);
   const fs::path written = outcome.json()["folder"].get<std::string>();
   CHECK(written.parent_path() == run / "evaluations");
   CHECK(written.filename() != run.filename());
-  CHECK(test::files_below(written) == std::vector<std::string>{"data.json", "env.json", "episodes.jsonl", "result.json", "spec.json"});
+  CHECK(test::files_below(written) == std::vector<std::string>{"data.json", "env.json",
+                                                               "episodes.jsonl", "result.json",
+                                                               "spec.json"});
   const Json result = read_json(written / "result.json");
   CHECK(result["test"]["episodes"] == 20);
   CHECK(result["test"]["shot"] == 2);
@@ -51,7 +53,8 @@ TEST_CASE("evaluate with another test writes a record of its own") {
 TEST_CASE("evaluate changes the test and nothing else") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(folder.path());
-  for (const char* edit : {"algorithm.batch_norm=transductive", "seed=2", "dataset.seed=1", "episodes.train.way=2"}) {
+  for (const char* edit :
+       {"algorithm.batch_norm=transductive", "seed=2", "dataset.seed=1", "episodes.train.way=2"}) {
     const Outcome outcome = kshot(folder.path(), {"evaluate", run.string(), "--set", edit});
     INFO(outcome.err);
     CHECK(outcome.code == 2);

@@ -1,8 +1,8 @@
-#include "tests/doctest_torch.h"
-
 #include "experiments/experiment.h"
+
 #include "framework/base/error.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
@@ -10,8 +10,13 @@ namespace {
 /// Few and small glyphs; 5 test classes of 8 drawings.
 Json tiny() {
   return {{"dataset",
-           {{"name", "synthetic_glyphs"}, {"train_alphabets", 2}, {"validation_alphabets", 1}, {"test_alphabets", 1},
-            {"characters", 5}, {"drawings", 8}, {"image_size", 16}}},
+           {{"name", "synthetic_glyphs"},
+            {"train_alphabets", 2},
+            {"validation_alphabets", 1},
+            {"test_alphabets", 1},
+            {"characters", 5},
+            {"drawings", 8},
+            {"image_size", 16}}},
           {"episodes",
            {{"train", {{"way", 3}, {"shot", 1}, {"query", 2}}},
             {"validation", {{"way", 3}, {"shot", 1}, {"query", 2}, {"count", 5}}},
@@ -31,7 +36,9 @@ std::string refusal(const Json& changes) {
   return error->what();
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 TEST_CASE("the run id changes with what decides the numbers, and with nothing else") {
   const std::string id = opened().id;
@@ -51,7 +58,9 @@ TEST_CASE("the run id changes with what decides the numbers, and with nothing el
 TEST_CASE("options that an algorithm never looks at do not change its run id") {
   const Json pixels{{"algorithm", {{"name", "nearest_pixel"}}}};
   Json with_training = pixels;
-  with_training.merge_patch({{"train", {{"iterations", 77}}}, {"optimizer", {{"lr", 0.5}}}, {"backbone", {{"channels", 3}}}});
+  with_training.merge_patch({{"train", {{"iterations", 77}}},
+                             {"optimizer", {{"lr", 0.5}}},
+                             {"backbone", {{"channels", 3}}}});
   CHECK(opened(pixels).id == opened(with_training).id);
   CHECK_FALSE(opened(pixels).resolved.contains("train"));
 }
@@ -92,7 +101,8 @@ TEST_CASE("only minibatches have epochs") {
 }
 
 TEST_CASE("fresh weights are a function of the seed") {
-  const ParamList a = fresh_weights(opened()), b = fresh_weights(opened()), c = fresh_weights(opened({{"seed", 2}}));
+  const ParamList a = fresh_weights(opened()), b = fresh_weights(opened()),
+                  c = fresh_weights(opened({{"seed", 2}}));
   REQUIRE(a.size() == b.size());
   bool differs = false;
   for (size_t i = 0; i < a.size(); ++i) {

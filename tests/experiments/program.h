@@ -1,8 +1,7 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -22,21 +21,24 @@ struct Outcome {
 /// Runs the kshot program that lies beside this test program, in `folder`, as a user would.
 Outcome kshot(const std::filesystem::path& folder, const std::vector<std::string>& words);
 
-/// The same within shell code, where "$KSHOT" is the program: `shell(folder, "$KSHOT list specs | head")`.
+/// The same within shell code, where "$KSHOT" is the program: `shell(folder, "$KSHOT list specs |
+/// head")`.
 Outcome shell(const std::filesystem::path& folder, const std::string& code);
 
 /// While files can only grow to `kilobytes`: as on a full disk.
-Outcome kshot_on_full_disk(const std::filesystem::path& folder, int kilobytes, const std::vector<std::string>& words);
+Outcome kshot_on_full_disk(const std::filesystem::path& folder, int kilobytes,
+                           const std::vector<std::string>& words);
 
 /// Every file below a folder, as relative paths, sorted.
 std::vector<std::string> files_below(const std::filesystem::path& folder);
 
-/// A spec that trains ProtoNet on few and small glyphs within a second. Written to folder/name.json;
-/// returns that file's name. `changes` are merged in.
+/// A spec that trains ProtoNet on few and small glyphs within a second. Written to
+/// folder/name.json; returns that file's name. `changes` are merged in.
 std::string write_tiny_spec(const std::filesystem::path& folder, const std::string& name,
                             const nlohmann::json& changes = nlohmann::json::object());
 
-/// Runs the tiny spec in `folder`; returns the run's folder. Throws std::runtime_error if that fails.
+/// Runs the tiny spec in `folder`; returns the run's folder. Throws std::runtime_error if that
+/// fails.
 std::filesystem::path make_tiny_run(const std::filesystem::path& folder,
                                     const nlohmann::json& changes = nlohmann::json::object());
 

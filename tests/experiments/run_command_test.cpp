@@ -1,9 +1,8 @@
 // The program as a user runs it, on a spec that trains within a second.
-#include "tests/doctest_torch.h"
-
 #include "framework/base/atomic_file.h"
 #include "framework/run/run_record.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
 namespace kshot {
@@ -20,9 +19,10 @@ Json read_json(const fs::path& path) { return Json::parse(read_file(path)); }
 TEST_CASE("a run leaves a whole record") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(folder.path());
-  CHECK(test::files_below(run) == Files{"checkpoints/best.json", "checkpoints/best.safetensors", "checkpoints/last.json",
-                                        "checkpoints/last.safetensors", "data.json", "env.json", "episodes.jsonl",
-                                        "metrics.jsonl", "result.json", "spec.json"});
+  CHECK(test::files_below(run) == Files{"checkpoints/best.json", "checkpoints/best.safetensors",
+                                        "checkpoints/last.json", "checkpoints/last.safetensors",
+                                        "data.json", "env.json", "episodes.jsonl", "metrics.jsonl",
+                                        "result.json", "spec.json"});
   const Json result = read_json(run / "result.json");
   CHECK(result["schema"] == "kshot.result/1");
   CHECK(result["run"]["id"] == run.filename().string());
@@ -40,8 +40,10 @@ TEST_CASE("every figure of a record can be derived again from its episode lines"
   std::vector<double> accuracies, losses;
   for (const EpisodeOutcome& line : lines) {
     int64_t right = 0;
-    for (size_t i = 0; i < line.predictions.size(); ++i) right += line.predictions[i] == line.plan.query_labels[i];
-    CHECK(line.accuracy == static_cast<double>(right) / static_cast<double>(line.predictions.size()));
+    for (size_t i = 0; i < line.predictions.size(); ++i)
+      right += line.predictions[i] == line.plan.query_labels[i];
+    CHECK(line.accuracy ==
+          static_cast<double>(right) / static_cast<double>(line.predictions.size()));
     accuracies.push_back(line.accuracy);
     losses.push_back(line.loss);
   }
@@ -58,15 +60,18 @@ TEST_CASE("the same spec run again finds its record; --again repeats it to the s
   const Outcome found = kshot(folder.path(), {"run", "tiny.json", "--device", "cpu"});
   CHECK(found.code == 0);
   CHECK(found.out.starts_with("already done"));
-  const Outcome again = kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--again", "--threads", "1"});
+  const Outcome again =
+      kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--again", "--threads", "1"});
   CHECK(again.code == 0);
   CHECK(read_json(run / "result.json")["test"] == first["test"]);
-  CHECK(test::files_below(folder / "results").size() == test::files_below(run).size());  // no .again, no .old
+  CHECK(test::files_below(folder / "results").size() ==
+        test::files_below(run).size());  // no .again, no .old
 }
 
 TEST_CASE("an algorithm that learns nothing is tested and recorded alike") {
   const TemporaryFolder folder;
-  const fs::path run = test::make_tiny_run(folder.path(), {{"algorithm", {{"name", "nearest_pixel"}}}});
+  const fs::path run =
+      test::make_tiny_run(folder.path(), {{"algorithm", {{"name", "nearest_pixel"}}}});
   const Json result = read_json(run / "result.json");
   CHECK(result["parameters"] == 0);
   CHECK_FALSE(result.contains("train"));
@@ -117,7 +122,8 @@ TEST_CASE("a full disk ends a run with an I/O error and no file of half its leng
   for (const std::string& file : test::files_below(folder / "results")) {
     INFO(file);
     CHECK(file.find("safetensors") == std::string::npos);
-    if (file.ends_with(".json")) CHECK_FALSE(Json::parse(read_file(folder / "results" / file), nullptr, false).is_discarded());
+    if (file.ends_with(".json"))
+      CHECK_FALSE(Json::parse(read_file(folder / "results" / file), nullptr, false).is_discarded());
     CHECK_FALSE(file.ends_with("result.json"));
   }
 }
@@ -127,19 +133,23 @@ TEST_CASE("a signal stops a run with exit code 75, and --resume finishes it to t
   const Json longer{{"train", {{"iterations", 150}, {"validate_every", 50}}}};
   const fs::path whole = test::make_tiny_run(folder.path(), longer);
   const Json expected = read_json(whole / "result.json")["test"];
-  const Outcome stopped = test::shell(folder.path(),
-                                      "\"$KSHOT\" run tiny.json --device cpu --results other & pid=$!\n"
-                                      "until [ -s other/tiny/*/metrics.jsonl ]; do kill -0 $pid || break; sleep 0.02; done\n"
-                                      "kill -TERM $pid; wait $pid");
+  const Outcome stopped = test::shell(
+      folder.path(),
+      "\"$KSHOT\" run tiny.json --device cpu --results other & pid=$!\n"
+      "until [ -s other/tiny/*/metrics.jsonl ]; do kill -0 $pid || break; sleep 0.02; done\n"
+      "kill -TERM $pid; wait $pid");
   INFO(stopped.err);
   REQUIRE(stopped.code == 75);
   CHECK_FALSE(fs::exists(folder / "other" / "tiny" / whole.filename() / "result.json"));
-  const Outcome refused = kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other"});
+  const Outcome refused =
+      kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other"});
   CHECK(refused.code == 2);
   CHECK(refused.err.find("--resume") != std::string::npos);
-  const Outcome resumed = kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other", "--resume"});
+  const Outcome resumed = kshot(
+      folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other", "--resume"});
   CHECK(resumed.code == 0);
-  CHECK(read_json(folder / "other" / "tiny" / whole.filename() / "result.json")["test"] == expected);
+  CHECK(read_json(folder / "other" / "tiny" / whole.filename() / "result.json")["test"] ==
+        expected);
 }
 
 TEST_CASE("--resume without an unfinished run is refused") {

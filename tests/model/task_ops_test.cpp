@@ -56,19 +56,25 @@ void check_loop(const TaskOp& op) {
 
 Tensor at_or_none(const std::vector<Tensor>& inputs, size_t i) { return i < inputs.size() ? inputs[i] : Tensor(); }
 
-std::vector<std::pair<std::string, Conv2d>> all_convolutions() {
-  std::vector<std::pair<std::string, Conv2d>> result;
+struct Convolution {
+  std::string name;
+  Conv2d how;
+};
+
+std::vector<Convolution> all_convolutions() {
+  std::vector<Convolution> result;
   using Padding = Conv2d::Padding;
   for (const int64_t stride : {1, 2}) {
-    for (const auto& [name, padding] : {std::pair{"symmetric", Padding::symmetric}, {"same", Padding::same}, {"none", Padding::none}}) {
-      result.push_back({"stride " + std::to_string(stride) + " " + name, {stride, padding}});
-    }
+    const std::string with = "stride " + std::to_string(stride) + " ";
+    result.push_back({with + "symmetric", {stride, Padding::symmetric}});
+    result.push_back({with + "same", {stride, Padding::same}});
+    result.push_back({with + "none", {stride, Padding::none}});
   }
   return result;
 }
 
 TEST_CASE("conv2d with each task's own kernels equals a loop over tasks, to the second derivative") {
-  for (const auto& [name, conv] : all_convolutions()) {
+  for (const Convolution& conv : all_convolutions()) {
     for (const int64_t channels : {1, 5}) {
       for (const bool bias : {true, false}) {
         std::vector<Tensor> inputs{numbers({3, 4, channels, 7, 6}, 1), numbers({3, 2, channels, 3, 3}, 2)};
@@ -82,17 +88,17 @@ TEST_CASE("conv2d with each task's own kernels equals a loop over tasks, to the 
 }
 
 TEST_CASE("conv2d's short way for few channels, taken where images need no gradient, equals the loop too") {
-  for (const auto& [name, conv] : all_convolutions()) {
-    CAPTURE(name);
+  for (const Convolution& conv : all_convolutions()) {
+    CAPTURE(conv.name);
     const Tensor images = numbers({3, 4, 1, 7, 6}, 1);
     const std::vector<Tensor> own{numbers({3, 2, 1, 3, 3}, 2), numbers({3, 2}, 3)};
-    const auto loop = [&, how = conv](const std::vector<Tensor>& in) {
+    const auto loop = [&](const std::vector<Tensor>& in) {
       std::vector<Tensor> rows;
-      for (int64_t t = 0; t < 3; ++t) rows.push_back(conv2d(images.narrow(0, t, 1), in[0][t], in[1][t], how));
+      for (int64_t t = 0; t < 3; ++t) rows.push_back(conv2d(images.narrow(0, t, 1), in[0][t], in[1][t], conv.how));
       return torch::cat(rows, 0);
     };
     const Derivatives a = derivatives(loop, own);
-    const Derivatives b = derivatives([&, how = conv](const auto& in) { return conv2d(images, in[0], in[1], how); }, own);
+    const Derivatives b = derivatives([&](const auto& in) { return conv2d(images, in[0], in[1], conv.how); }, own);
     CHECK(difference(a.values, b.values) <= kSame);
     for (size_t i = 0; i < own.size(); ++i) {
       CHECK(difference(a.first[i], b.first[i]) <= kSame);
@@ -143,18 +149,30 @@ Tensor positive(const std::vector<int64_t>& shape, uint64_t index) { return numb
 /// A parameter as statistics [T,C].
 Tensor with_task_axis(const Tensor& value) { return value.dim() == 1 ? value.unsqueeze(0) : value; }
 
+/// A layer without scale and shift.
+NormParams plain(const std::string& layer) {
+  NormParams params;
+  params.layer = layer;
+  return params;
+}
+
 /// in: x, gamma, beta, and the mean and variance that the modes other than `batch` read.
 Tensor norm_in_mode(NormMode mode, const std::vector<Tensor>& in, bool differentiable_met = false) {
   Forward forward{.norm = mode};
   forward.differentiable_met = differentiable_met;
   NormStatistics given, met;
   forward.met = &met;
-  NormParams params{.layer = "norm", .gamma = in[1], .beta = in[2], .running_mean = {}, .running_var = {}};
+  NormParams params = plain("norm");
+  params.gamma = in[1];
+  params.beta = in[2];
   if (mode == NormMode::given) {
     given.push_back({"norm", with_task_axis(in[3]), with_task_axis(in[4]), 8});
     forward.given = &given;
   }
-  if (mode == NormMode::running) params.running_mean = in[3], params.running_var = in[4];
+  if (mode == NormMode::running) {
+    params.running_mean = in[3];
+    params.running_var = in[4];
+  }
   return batch_norm(in[0], params, forward);
 }
 
@@ -174,7 +192,8 @@ TEST_CASE("batch norm in every mode, with parameters of each task, equals a loop
 
 TEST_CASE("batch norm takes shared parameters for all tasks, or none") {
   const Tensor x = numbers({3, 4, 2, 3, 3}, 1), gamma = numbers({2}, 2), beta = numbers({2}, 3);
-  for (const auto& [g, b] : {std::pair{gamma, beta}, {Tensor(), beta}, {gamma, Tensor()}, {Tensor(), Tensor()}}) {
+  using Affine = std::pair<Tensor, Tensor>;
+  for (const auto& [g, b] : {Affine{gamma, beta}, Affine{{}, beta}, Affine{gamma, {}}, Affine{}}) {
     const auto op = [g = g, b = b](const auto& in) { return norm_in_mode(NormMode::batch, {in[0], g, b}); };
     check_loop({"affine", {x}, op, op});
   }
@@ -201,12 +220,12 @@ void check_smooth(const std::string& name, const test::Function& op, const std::
 }
 
 TEST_CASE("first and second derivatives agree with central differences") {
-  for (const auto& [name, conv] : all_convolutions()) {
-    const auto op = [how = conv](const auto& in) { return conv2d(in[0], in[1], in[2], how); };
-    check_smooth(name, op, {numbers({2, 1, 2, 4, 3}, 1), numbers({2, 2, 2, 3, 3}, 2), numbers({2, 2}, 3)});
+  for (const Convolution& conv : all_convolutions()) {
+    const auto op = [&](const auto& in) { return conv2d(in[0], in[1], in[2], conv.how); };
+    check_smooth(conv.name, op, {numbers({2, 1, 2, 4, 3}, 1), numbers({2, 2, 2, 3, 3}, 2), numbers({2, 2}, 3)});
     const Tensor images = numbers({2, 2, 1, 4, 3}, 1);
-    const auto few = [&, how = conv](const auto& in) { return conv2d(images, in[0], in[1], how); };
-    check_smooth(name + ", images without gradient", few, {numbers({2, 1, 3, 3}, 2), numbers({2}, 3)});
+    const auto few = [&](const auto& in) { return conv2d(images, in[0], in[1], conv.how); };
+    check_smooth(conv.name + ", images without gradient", few, {numbers({2, 1, 3, 3}, 2), numbers({2}, 3)});
   }
   check_smooth("linear", [](const auto& in) { return linear(in[0], in[1], in[2]); },
                {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2), numbers({2, 2}, 3)});
@@ -234,9 +253,9 @@ TEST_CASE("queries normalised by the support's statistics move with the support,
     const auto query_after_support = [](const std::vector<Tensor>& in) {
       NormStatistics met;
       Forward on_support{.norm = NormMode::batch, .met = &met, .differentiable_met = true};
-      batch_norm(in[0], {.layer = "norm", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, on_support);
+      batch_norm(in[0], plain("norm"), on_support);
       Forward on_query{.norm = NormMode::given, .given = &met};
-      return batch_norm(in[1], {.layer = "norm", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, on_query);
+      return batch_norm(in[1], plain("norm"), on_query);
     };
     const std::vector<Tensor> at{numbers({tasks, 3, 2, 2, 2}, 1), numbers({tasks, 2, 2, 2, 2}, 2)};
     check_smooth("given", query_after_support, at);
@@ -252,18 +271,21 @@ TEST_CASE("conv2d equals torch::conv2d on the padded image, for few and for many
       for (const bool gradient : {false, true}) {
         const Tensor x = numbers({2, 3, channels, size, size}, 1).requires_grad_(gradient);
         const Tensor weight = numbers({6, channels, 3, 3}, 2), bias = numbers({6}, 3);
-        for (const auto& [name, conv] : all_convolutions()) {
-          CAPTURE(name, channels, size, gradient);
+        for (const Convolution& conv : all_convolutions()) {
+          CAPTURE(conv.name);
+          CAPTURE(channels);
+          CAPTURE(size);
+          CAPTURE(gradient);
           Tensor padded = x.flatten(0, 1);
-          if (conv.padding == Conv2d::Padding::symmetric) padded = torch::constant_pad_nd(padded, {1, 1, 1, 1});
-          if (conv.padding == Conv2d::Padding::same) {
+          if (conv.how.padding == Conv2d::Padding::symmetric) padded = torch::constant_pad_nd(padded, {1, 1, 1, 1});
+          if (conv.how.padding == Conv2d::Padding::same) {
             // Stride 2 on an even size needs one zero, at the end; all else two.
-            const int64_t first = conv.stride == 2 && size % 2 == 0 ? 0 : 1;
+            const int64_t first = conv.how.stride == 2 && size % 2 == 0 ? 0 : 1;
             padded = torch::constant_pad_nd(padded, {first, 1, first, 1});
           }
-          const Tensor expected = torch::conv2d(padded, weight, bias, conv.stride).unflatten(0, {2, 3});
-          CHECK(difference(conv2d(x, weight, bias, conv), expected) <= kSame);
-          CHECK(difference(conv2d(x, weight, {}, conv), expected - bias.view({6, 1, 1})) <= kSame);
+          const Tensor expected = torch::conv2d(padded, weight, bias, conv.how.stride).unflatten(0, {2, 3});
+          CHECK(difference(conv2d(x, weight, bias, conv.how), expected) <= kSame);
+          CHECK(difference(conv2d(x, weight, {}, conv.how), expected - bias.view({6, 1, 1})) <= kSame);
         }
       }
     }
@@ -316,8 +338,10 @@ TEST_CASE("batch norm: worked numbers") {
   const Tensor x = torch::tensor({1.0, 2.0, 3.0, 6.0}, torch::kDouble).view({1, 2, 1, 1, 2});
   NormStatistics met;
   Forward forward{.norm = NormMode::batch, .met = &met};
-  const NormParams params{.layer = "norm", .gamma = torch::full({1}, 2, torch::kDouble),
-                          .beta = torch::full({1}, 10, torch::kDouble), .running_mean = {}, .running_var = {}, .eps = 0.5};
+  NormParams params = plain("norm");
+  params.gamma = torch::full({1}, 2, torch::kDouble);
+  params.beta = torch::full({1}, 10, torch::kDouble);
+  params.eps = 0.5;
   const Tensor y = batch_norm(x, params, forward);
   const Tensor expected = torch::tensor({8.0, 9.0, 10.0, 13.0}, torch::kDouble).view({1, 2, 1, 1, 2});  // 10 + 2 (x-3) / sqrt(4)
   CHECK(difference(y, expected) <= kSame);
@@ -337,7 +361,7 @@ TEST_CASE("the statistics met are each task's mean and biased variance over its 
         Forward forward{.norm = NormMode::batch, .met = &met};
         forward.differentiable_met = differentiable;
         const Tensor input = one_by_one ? x.narrow(0, t, 1) : x;
-        batch_norm(input, {.layer = "n", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, forward);
+        batch_norm(input, plain("n"), forward);
         const int64_t row = one_by_one ? 0 : t;
         CHECK(met[0].count == 60);
         for (int64_t c = 0; c < 2; ++c) {
@@ -357,7 +381,7 @@ TEST_CASE("statistics stay in the graph only where that is asked for") {
       Forward forward{.norm = NormMode::batch, .met = &met};
       forward.differentiable_met = differentiable;
       const Tensor x = numbers({tasks, 4, 2, 3, 3}, 1).requires_grad_(true);
-      batch_norm(x, {.layer = "n", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, forward);
+      batch_norm(x, plain("n"), forward);
       CHECK(met[0].mean.requires_grad() == differentiable);
       CHECK(met[0].variance.requires_grad() == differentiable);
     }
@@ -368,7 +392,7 @@ TEST_CASE("running buffers are what LibTorch's batch norm would keep: the unbias
   const Tensor x = numbers({2, 4, 3, 3, 3}, 1);
   NormStatistics met;
   Forward forward{.norm = NormMode::batch, .met = &met};
-  batch_norm(x, {.layer = "b.norm", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, forward);
+  batch_norm(x, plain("b.norm"), forward);
   const ParamList buffers = running_buffers(met);
   REQUIRE(buffers.size() == 2);
   for (int64_t t = 0; t < 2; ++t) {
@@ -385,7 +409,7 @@ TEST_CASE("a single value has variance 0, for one task as for several") {
     NormStatistics met;
     Forward forward{.norm = NormMode::batch, .met = &met};
     batch_norm(torch::ones({tasks, 1, 2, 1, 1}, torch::kDouble),
-               {.layer = "n", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, forward);
+               plain("n"), forward);
     CHECK(torch::equal(met[0].variance, torch::zeros({tasks, 2}, torch::kDouble)));
     CHECK(torch::isfinite(running_buffers(met).at(1).value).all().item<bool>());
   }
@@ -395,7 +419,10 @@ TEST_CASE("batch norm in mode batch does not look at the running buffers, and no
   const Tensor x = numbers({1, 4, 2, 3, 3}, 1);
   const auto norm = [&](NormMode mode, const Tensor& mean, const Tensor& var) {
     Forward forward{.norm = mode};
-    return batch_norm(x, {.layer = "n", .gamma = {}, .beta = {}, .running_mean = mean, .running_var = var}, forward);
+    NormParams params = plain("n");
+    params.running_mean = mean;
+    params.running_var = var;
+    return batch_norm(x, params, forward);
   };
   const Tensor mean = numbers({2}, 2), var = positive({2}, 3), mean_before = mean.clone(), var_before = var.clone();
   CHECK(torch::equal(norm(NormMode::batch, mean, var), norm(NormMode::batch, mean + 1, var * 2)));
@@ -434,7 +461,7 @@ TEST_CASE("given statistics that lack the layer are a defect with a name") {
   NormStatistics other{{"block1.norm", numbers({1, 2}, 1), numbers({1, 2}, 1).abs(), 4}};
   Forward forward{.norm = NormMode::given, .given = &other};
   const auto error = test::caught([&] {
-    batch_norm(numbers({1, 4, 2, 3, 3}, 1), {.layer = "block2.norm", .gamma = {}, .beta = {}, .running_mean = {}, .running_var = {}}, forward);
+    batch_norm(numbers({1, 4, 2, 3, 3}, 1), plain("block2.norm"), forward);
   });
   REQUIRE(error);
   CHECK(error->code() == Exit::internal);

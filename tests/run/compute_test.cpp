@@ -1,0 +1,151 @@
+#include "tests/doctest_torch.h"
+
+#include "framework/run/compute.h"
+#include "tests/run/scripted.h"
+#include "tests/run/toy_learning.h"
+
+namespace kshot {
+namespace {
+
+using test::same_bits;
+using test::small_algorithm;
+
+std::vector<Episodes> seven_tasks(const TaskSource& source) {
+  std::vector<TaskPlan> plans;
+  for (uint64_t i = 40; i < 47; ++i) plans.push_back(source.plan(i));
+  return load_groups(source, plans);
+}
+
+struct Setting {
+  std::unique_ptr<const Algorithm> algorithm;
+  ParamList weights;
+  std::vector<Episodes> groups;
+};
+
+Setting setting_of(const std::string& name, torch::Dtype dtype) {
+  const auto source = test::toy_tasks({"train"}, {.way = 3, .shot = 2, .query = 4});
+  Setting setting{small_algorithm(name), {}, seven_tasks(*source)};
+  setting.weights =
+      setting.algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0)).to(torch::kCPU, dtype).clone();
+  return setting;
+}
+
+TaskGradients learn_with(const Setting& setting, int threads, const Compute& compute) {
+  TaskEngine engine(threads);
+  const Context context{.iteration = 3, .iterations = 10, .training = true, .seed = 2};
+  return learn_tasks(engine, *setting.algorithm, setting.weights, setting.groups, context, compute);
+}
+
+bool same(const TaskGradients& a, const TaskGradients& b) {
+  return same_bits(a.gradients, b.gradients) && same_bits(a.statistics, b.statistics) && torch::equal(a.losses, b.losses) &&
+         torch::equal(a.accuracy, b.accuracy);
+}
+
+TEST_CASE("1, 2 and 4 task threads give the same bits on a meta-batch of 7") {
+  for (const std::string name : {"protonet", "test_adaptive"}) {
+    CAPTURE(name);
+    const Setting setting = setting_of(name, torch::kFloat);
+    const TaskGradients one = learn_with(setting, 1, {});
+    CHECK(one.losses.size(0) == 7);
+    for (const int threads : {2, 4}) {
+      for (int again = 0; again < 3; ++again) CHECK(same(one, learn_with(setting, threads, {})));
+    }
+  }
+}
+
+TEST_CASE("tasks one by one and all along the task axis agree to rounding in float64") {
+  for (const std::string name : {"protonet", "test_adaptive"}) {
+    CAPTURE(name);
+    const Setting setting = setting_of(name, torch::kDouble);
+    Compute compute{.dtype = torch::kDouble};
+    const TaskGradients alone = learn_with(setting, 1, compute);
+    compute.task_mode = "batched";
+    const TaskGradients together = learn_with(setting, 1, compute);
+    double norm = 0;
+    for (const Param& gradient : alone.gradients) norm = std::max(norm, gradient.value.norm().item<double>());
+    const auto close = [&](const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>() <= 1e-10 * std::max(1.0, norm); };
+    for (size_t i = 0; i < alone.gradients.size(); ++i) {
+      CHECK(close(alone.gradients.at(i).value, together.gradients.at(i).value));
+    }
+    REQUIRE(alone.statistics.size() == together.statistics.size());
+    for (size_t i = 0; i < alone.statistics.size(); ++i) {
+      CHECK(close(alone.statistics.at(i).value, together.statistics.at(i).value));
+    }
+    CHECK(close(alone.losses, together.losses));
+    CHECK(torch::equal(alone.accuracy, together.accuracy));
+  }
+}
+
+TEST_CASE("gradients are the sum over tasks, added in task order") {
+  // In float32 the order shows: 1e8 + 1 - 1e8 is 0 from the left, 1 in other orders.
+  const std::vector<double> gradient_of_task{1e8, 1, -1e8};
+  test::ScriptedAlgorithm script;
+  script.initial = test::one_weight();
+  script.on_learn = [&](const ParamList&, const Episodes& tasks, const Context&) {
+    return test::learned(torch::full({1}, gradient_of_task.at(tasks.plans[0].index)), 1);
+  };
+  const test::ScriptedSource source;
+  std::vector<TaskPlan> plans{source.plan(0), source.plan(1), source.plan(2)};
+  for (const int threads : {1, 3}) {
+    TaskEngine engine(threads);
+    const TaskGradients total = learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
+    CHECK(total.gradients["w"].item<float>() == 0.0F);
+  }
+  std::swap(plans[1], plans[2]);
+  TaskEngine engine(2);
+  CHECK(learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {}).gradients["w"].item<float>() == 1.0F);
+}
+
+TEST_CASE("tasks of several shapes: each piece knows its own tasks, and results follow the tasks' order") {
+  for (const std::string mode : {"threads", "batched"}) {
+    CAPTURE(mode);
+    const test::ScriptedSource two(2), three(3);
+    std::vector<Episodes> groups;
+    for (const auto& [source, indices] : {std::pair{&two, std::vector<uint64_t>{5, 6}}, std::pair{&three, std::vector<uint64_t>{7}},
+                                          std::pair{&two, std::vector<uint64_t>{8}}}) {
+      std::vector<TaskPlan> plans;
+      for (const uint64_t i : indices) plans.push_back(source->plan(i));
+      groups.push_back(source->load(plans));
+    }
+    std::vector<int64_t> calls;
+    test::ScriptedAlgorithm script;
+    script.initial = test::one_weight();
+    script.on_learn = [&](const ParamList&, const Episodes& tasks, const Context& context) {
+      REQUIRE(static_cast<int64_t>(context.tasks.size()) == tasks.tasks());
+      calls.push_back(tasks.tasks());
+      std::vector<double> index;
+      for (size_t t = 0; t < context.tasks.size(); ++t) {
+        CHECK(context.tasks[t] == tasks.plans[t].index);
+        index.push_back(static_cast<double>(context.tasks[t]));
+      }
+      TaskGradients result = test::learned(torch::full({1}, static_cast<double>(tasks.outputs)), tasks.tasks());
+      result.losses = torch::tensor(index).unsqueeze(1);
+      result.statistics.add({"mean", torch::tensor(index).unsqueeze(1), Role::buffer});
+      return result;
+    };
+    TaskEngine engine(1);
+    const TaskGradients total = learn_tasks(engine, script, script.initial, groups, {}, {.task_mode = mode});
+    CHECK(calls == (mode == "threads" ? std::vector<int64_t>{1, 1, 1, 1} : std::vector<int64_t>{2, 1, 1}));
+    CHECK(torch::equal(total.losses, torch::tensor({{5.0F}, {6.0F}, {7.0F}, {8.0F}})));
+    CHECK(torch::equal(total.statistics["mean"], total.losses));
+    CHECK(total.gradients["w"].item<float>() == 2 + 2 + 3 + 2);
+    CHECK(total.accuracy.size(0) == 4);
+  }
+}
+
+TEST_CASE("tasks arrive on the device's dtype with the LibTorch threads that the spec asks for") {
+  test::ScriptedAlgorithm script;
+  script.initial = test::one_weight();
+  script.on_learn = [&](const ParamList&, const Episodes& tasks, const Context&) {
+    CHECK(tasks.query.inputs.scalar_type() == torch::kDouble);
+    CHECK(at::get_num_threads() == 2);
+    return test::learned(torch::ones({1}), tasks.tasks());
+  };
+  const test::ScriptedSource source;
+  const std::vector<TaskPlan> plans{source.plan(0)};
+  TaskEngine engine(1);
+  learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {.dtype = torch::kDouble, .intra_op_threads = 2});
+}
+
+}  // namespace
+}  // namespace kshot
