@@ -1,9 +1,14 @@
-# -DKSHOT_PLUGINS=DIR: every *.cpp of a folder outside this tree becomes part of the program and of the tests.
-if(KSHOT_PLUGINS)
-  file(GLOB_RECURSE plugin_sources CONFIGURE_DEPENDS ${KSHOT_PLUGINS}/*.cpp)
-  if(NOT plugin_sources)
-    message(FATAL_ERROR "KSHOT_PLUGINS=${KSHOT_PLUGINS} holds no .cpp file")
+# kshot_plugins(NAME DIR): every *.cpp of a folder as a library of plugins, for the executables declared after it.
+function(kshot_plugins name dir)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
+  if(NOT sources)
+    message(FATAL_ERROR "${dir} holds no .cpp file: no plugin to compile in")
   endif()
-  kshot_library(kshot_plugins SOURCES ${plugin_sources})
-  target_include_directories(kshot_plugins PRIVATE ${KSHOT_PLUGINS})
+  kshot_library(${name} SOURCES ${sources})
+  target_include_directories(${name} PRIVATE ${dir})
+endfunction()
+
+# -DKSHOT_PLUGINS=DIR: a folder outside this tree becomes part of the program and of the tests.
+if(KSHOT_PLUGINS)
+  kshot_plugins(kshot_outside_plugins ${KSHOT_PLUGINS})
 endif()

@@ -58,14 +58,16 @@ class Reader {
     if (folder && path.ends_with('/')) path.pop_back();
     if (folder && (path.empty() || path == ".")) return path;
     if (!stays_inside(path)) {
-      throw Error(Exit::bad_data, "{}: entry \"{}\" points outside of the archive's folder", name_, path);
+      throw Error(Exit::bad_data, "{}: entry \"{}\" points outside of the archive's folder", name_,
+                  path);
     }
     return path;
   }
 
   /// Throws where the entry is neither a file nor a folder.
   bool is_file(archive_entry* entry, const std::string& path) const {
-    const bool link = archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr;
+    const bool link =
+        archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr;
     const auto type = archive_entry_filetype(entry);
     if (link || (type != AE_IFREG && type != AE_IFDIR)) {
       throw Error(Exit::bad_data, "{}: entry \"{}\" is {}, expected files and folders", name_, path,
@@ -88,7 +90,8 @@ class Reader {
                     limits_.entry_bytes);
       }
       if (total_ > limits_.total_bytes) {
-        throw Error(Exit::bad_data, "{}: unpacks to more than {} bytes", name_, limits_.total_bytes);
+        throw Error(Exit::bad_data, "{}: unpacks to more than {} bytes", name_,
+                    limits_.total_bytes);
       }
     }
   }
@@ -100,7 +103,8 @@ class Reader {
       throw Error(Exit::io, "{}: a folder, expected a zip or tar file", name_);
     }
     errno = 0;
-    if (!std::ifstream(path)) throw Error(Exit::io, "{}: cannot be read: {}", name_, std::strerror(errno));
+    if (!std::ifstream(path))
+      throw Error(Exit::io, "{}: cannot be read: {}", name_, std::strerror(errno));
   }
 
   [[noreturn]] void fail(const std::string& entry) const {

@@ -21,9 +21,10 @@ struct ArchiveLimits {
 };
 
 /// Unpacks a zip or tar file (plain, gzip, bzip2, xz) entry by entry, nothing to disk; folders are
-/// skipped. Throws Error(io) where the file cannot be opened, and Error(bad_data) naming the file and
-/// entry: no archive, truncated, damaged, encrypted, over the limits, an entry that climbs out of the
-/// folder ("..", absolute, a drive letter) or is neither a file nor a folder (a link, a device).
+/// skipped. Throws Error(io) where the file cannot be opened, and Error(bad_data) naming the file
+/// and entry: no archive, truncated, damaged, encrypted, over the limits, an entry that climbs out
+/// of the folder ("..", absolute, a drive letter) or is neither a file nor a folder (a link, a
+/// device).
 void read_archive(const std::filesystem::path& path, const std::function<void(ArchiveEntry)>& visit,
                   const ArchiveLimits& limits = {});
 

@@ -20,9 +20,10 @@ std::vector<std::string> keys(const Map& map) {
 const std::string& scheme_name(const Manifest& manifest, const DatasetView& view) {
   if (!view.splits.empty()) return view.splits;
   if (!manifest.default_split.empty()) return manifest.default_split;
-  throw Error(Exit::bad_spec, "dataset.splits: data set \"{}\" has no default split; it has {}",
-              manifest.name,
-              manifest.splits.empty() ? "none" : fmt::format("{}", fmt::join(keys(manifest.splits), ", ")));
+  throw Error(
+      Exit::bad_spec, "dataset.splits: data set \"{}\" has no default split; it has {}",
+      manifest.name,
+      manifest.splits.empty() ? "none" : fmt::format("{}", fmt::join(keys(manifest.splits), ", ")));
 }
 
 /// The members of one split, in increasing order.
@@ -90,16 +91,20 @@ void check_channels(const char* key, const std::vector<double>& values,
 }  // namespace
 
 void DatasetView::describe(Fields& fields) {
-  fields.option("splits", splits,
-                {.help = "how classes or images are divided: a scheme of the data set; empty = its default"});
-  fields.option("rotations", rotations,
-                {.help = "classes turned by 90, 180 and 270 degrees count as further classes: in no "
-                         "split, in train only, in all",
-                 .one_of = {"none", "train", "all"}});
+  fields.option(
+      "splits", splits,
+      {.help = "how classes or images are divided: a scheme of the data set; empty = its default"});
+  fields.option(
+      "rotations", rotations,
+      {.help = "classes turned by 90, 180 and 270 degrees count as further classes: in no "
+               "split, in train only, in all",
+       .one_of = {"none", "train", "all"}});
   fields.option("invert", invert, {.help = "ink becomes 1 and paper 0: x = 1 - x"});
-  fields.option("mean", mean,
-                {.help = "subtracted after scaling to [0,1] and inverting; one value, or one a channel"});
-  fields.option("std", std, {.help = "divides after the mean; one value, or one a channel", .min = 0});
+  fields.option(
+      "mean", mean,
+      {.help = "subtracted after scaling to [0,1] and inverting; one value, or one a channel"});
+  fields.option("std", std,
+                {.help = "divides after the mean; one value, or one a channel", .min = 0});
 }
 
 const SplitScheme& find_scheme(const Manifest& manifest, const DatasetView& view) {
@@ -107,7 +112,8 @@ const SplitScheme& find_scheme(const Manifest& manifest, const DatasetView& view
   const auto found = manifest.splits.find(name);
   if (found == manifest.splits.end()) {
     const std::vector<std::string> known = keys(manifest.splits);
-    throw Error(Exit::bad_spec, "dataset.splits: data set \"{}\" has no split scheme \"{}\"{}; it has {}",
+    throw Error(Exit::bad_spec,
+                "dataset.splits: data set \"{}\" has no split scheme \"{}\"{}; it has {}",
                 manifest.name, name, did_you_mean(name, known),
                 known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
   }
@@ -123,7 +129,8 @@ void check_view(const Manifest& manifest, const DatasetView& view) {
   const std::vector<int64_t>& shape = manifest.shape;
   if (view.rotations != "none" && (shape.size() != 3 || shape[1] != shape[2])) {
     throw Error(Exit::bad_spec,
-                "dataset.rotations is \"{}\"; only square images can be turned, and samples of \"{}\" are {}",
+                "dataset.rotations is \"{}\"; only square images can be turned, and samples of "
+                "\"{}\" are {}",
                 view.rotations, manifest.name, fmt::join(shape, "x"));
   }
 }

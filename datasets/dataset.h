@@ -18,7 +18,8 @@ struct ClassInfo {
   int64_t first = 0, count = 0;
 };
 
-/// A way to divide a data set: by classes (few-shot) or by images within classes (classic transfer).
+/// A way to divide a data set: by classes (few-shot) or by images within classes (classic
+/// transfer).
 struct SplitScheme {
   enum class Kind { classes, images };
   Kind kind = Kind::classes;
@@ -29,17 +30,19 @@ struct SplitScheme {
 /// Everything about a data set but its samples. Part of a run's record, so that plans can be drawn
 /// again without the pixels.
 struct Manifest {
-  std::string name;      ///< "omniglot"
-  std::string sha256;    ///< of the content (content_sha256), whatever file holds it
+  std::string name;            ///< "omniglot"
+  std::string sha256;          ///< of the content (content_sha256), whatever file holds it
   std::vector<int64_t> shape;  ///< of one sample, [C,H,W] or any other
   torch::Dtype dtype = torch::kByte;
   std::vector<ClassInfo> classes;
   std::map<std::string, SplitScheme> splits;
   std::string default_split;  ///< the scheme used when a spec names none; may be empty
   std::string source, licence;
-  std::string resize;    ///< how images came to this size: "nearest 105x105 -> 28x28"
+  std::string resize;  ///< how images came to this size: "nearest 105x105 -> 28x28"
 
-  int64_t samples() const { return classes.empty() ? 0 : classes.back().first + classes.back().count; }
+  int64_t samples() const {
+    return classes.empty() ? 0 : classes.back().first + classes.back().count;
+  }
 };
 
 Json manifest_to_json(const Manifest& manifest);
@@ -47,9 +50,9 @@ Json manifest_to_json(const Manifest& manifest);
 /// missing rows, a split member that does not exist, a class twice.
 Manifest manifest_from_json(const Json& json, const std::string& where);
 
-/// The hash that names a data set in records and seeds its tasks: over shape, dtype, classes, splits
-/// and the bytes of the samples. The same images give the same tasks on every machine, whichever
-/// version of HDF5 wrote the file.
+/// The hash that names a data set in records and seeds its tasks: over shape, dtype, classes,
+/// splits and the bytes of the samples. The same images give the same tasks on every machine,
+/// whichever version of HDF5 wrote the file.
 std::string content_sha256(const Manifest& manifest, std::span<const Tensor> samples);
 
 /// Samples of classes, immutable and safe to read from several threads.

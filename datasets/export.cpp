@@ -23,12 +23,14 @@ class FolderInProgress {
  public:
   explicit FolderInProgress(const fs::path& path) : path_(path) {
     std::error_code ignored;
-    if (fs::exists(path, ignored) && !(fs::is_directory(path, ignored) && fs::is_empty(path, ignored))) {
+    if (fs::exists(path, ignored) &&
+        !(fs::is_directory(path, ignored) && fs::is_empty(path, ignored))) {
       throw Error(Exit::bad_spec, "{}: is there already and not an empty folder", path.string());
     }
     const fs::path whole = fs::absolute(path).lexically_normal();
     const fs::path named = whole.has_filename() ? whole : whole.parent_path();
-    temporary_ = named.parent_path() / fmt::format(".{}.{}.tmp", named.filename().string(), ::getpid());
+    temporary_ =
+        named.parent_path() / fmt::format(".{}.{}.tmp", named.filename().string(), ::getpid());
     make_folder(temporary_);
   }
   ~FolderInProgress() {
@@ -44,7 +46,8 @@ class FolderInProgress {
     std::error_code error;
     fs::remove(path_, error);
     fs::rename(temporary_, fs::absolute(path_).lexically_normal(), error);
-    if (error) throw Error(Exit::io, "{}: cannot be put in place: {}", path_.string(), error.message());
+    if (error)
+      throw Error(Exit::io, "{}: cannot be put in place: {}", path_.string(), error.message());
     temporary_.clear();
   }
 
@@ -58,16 +61,18 @@ struct ClassFolder {
   std::vector<int64_t> rows;
 };
 
-void add_classes(const std::string& prefix, const std::vector<IndexedClass>& classes, const ExportOptions& options,
-                 std::vector<ClassFolder>& folders) {
+void add_classes(const std::string& prefix, const std::vector<IndexedClass>& classes,
+                 const ExportOptions& options, std::vector<ClassFolder>& folders) {
   int64_t taken = 0;
   for (const IndexedClass& indexed : classes) {
     if (indexed.rows.empty() || taken == options.classes) continue;
     if (!stays_inside(indexed.name)) {
-      throw Error(Exit::bad_data, "class \"{}\" cannot be written as a folder of that name", indexed.name);
+      throw Error(Exit::bad_data, "class \"{}\" cannot be written as a folder of that name",
+                  indexed.name);
     }
     ClassFolder folder{prefix + indexed.name, indexed.rows};
-    folder.rows.resize(static_cast<size_t>(std::min(options.images, static_cast<int64_t>(folder.rows.size()))));
+    folder.rows.resize(
+        static_cast<size_t>(std::min(options.images, static_cast<int64_t>(folder.rows.size()))));
     folders.push_back(std::move(folder));
     ++taken;
   }
@@ -81,7 +86,8 @@ std::vector<ClassFolder> plan_folders(const Manifest& manifest, const ExportOpti
     Manifest undivided = manifest;  // every class in one split, whose folder is then left out
     undivided.default_split = "all";
     SplitScheme& scheme = undivided.splits["all"];
-    for (size_t c = 0; c < manifest.classes.size(); ++c) scheme.members["train"].push_back(static_cast<int64_t>(c));
+    for (size_t c = 0; c < manifest.classes.size(); ++c)
+      scheme.members["train"].push_back(static_cast<int64_t>(c));
     add_classes("", index_classes(undivided, view, {"train"}), options, folders);
     return folders;
   }
@@ -97,14 +103,17 @@ void write_plainly(const fs::path& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
-  if (!file) throw Error(Exit::io, "{}: cannot be written: {}", path.string(), std::strerror(errno));
+  if (!file)
+    throw Error(Exit::io, "{}: cannot be written: {}", path.string(), std::strerror(errno));
 }
 
 void check_images(const Manifest& manifest) {
   const std::vector<int64_t>& shape = manifest.shape;
   if (manifest.dtype != torch::kByte || shape.size() != 3 || (shape[0] != 1 && shape[0] != 3)) {
-    throw Error(Exit::bad_spec, "data set \"{}\" does not consist of 8-bit gray or RGB images; it cannot be "
-                "exported as PNG files", manifest.name);
+    throw Error(Exit::bad_spec,
+                "data set \"{}\" does not consist of 8-bit gray or RGB images; it cannot be "
+                "exported as PNG files",
+                manifest.name);
   }
 }
 
@@ -120,9 +129,11 @@ int64_t export_png(const Dataset& dataset, const fs::path& folder, const ExportO
     const size_t digits = std::max<size_t>(2, std::to_string(folders[i].rows.size()).size());
     for (size_t k = 0; k < folders[i].rows.size(); ++k, ++written) {
       const Tensor image = dataset.load({&folders[i].rows[k], 1})[0];
-      write_plainly(target.path() / folders[i].path / fmt::format("{:0{}}.png", k + 1, digits), encode_png(image));
+      write_plainly(target.path() / folders[i].path / fmt::format("{:0{}}.png", k + 1, digits),
+                    encode_png(image));
     }
-    if (options.progress) options.progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(folders.size()));
+    if (options.progress)
+      options.progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(folders.size()));
   }
   target.commit();
   return written;

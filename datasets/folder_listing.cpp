@@ -61,7 +61,8 @@ class Lister {
       }
     }
     if (classes_.empty()) {
-      throw Error(Exit::bad_data, "{}: no .png, .jpg or .jpeg image in its sub-folders, one for each class",
+      throw Error(Exit::bad_data,
+                  "{}: no .png, .jpg or .jpeg image in its sub-folders, one for each class",
                   top_.string());
     }
     for (auto& [name, found] : classes_) listing_.classes.push_back(sorted(std::move(found)));
@@ -81,10 +82,12 @@ class Lister {
 
   void walk(const fs::path& folder, const std::string& name, const std::string& group,
             const std::string& split, const std::string& relative, int depth) {
-    if (depth > kMaxDepth) throw Error(Exit::bad_data, "{}: folders in folders without end", folder.string());
+    if (depth > kMaxDepth)
+      throw Error(Exit::bad_data, "{}: folders in folders without end", folder.string());
     for (const auto& [entry, path] : entries_of(folder)) {
       if (fs::is_directory(path)) {
-        walk(path, name.empty() ? entry : name + "/" + entry, name, split, relative + "/" + entry, depth + 1);
+        walk(path, name.empty() ? entry : name + "/" + entry, name, split, relative + "/" + entry,
+             depth + 1);
       } else if (name.empty()) {
         count_or_refuse(path, folder);
       } else if (is_image(path)) {
@@ -100,8 +103,10 @@ class Lister {
 
   void count_or_refuse(const fs::path& file, const fs::path& folder) {
     if (is_image(file)) {
-      throw Error(Exit::bad_data, "{}: image {} lies beside the class folders; images belong in a sub-folder "
-                  "named after their class", folder.string(), file.filename().string());
+      throw Error(Exit::bad_data,
+                  "{}: image {} lies beside the class folders; images belong in a sub-folder "
+                  "named after their class",
+                  folder.string(), file.filename().string());
     }
     ++listing_.ignored;
   }

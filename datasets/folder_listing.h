@@ -10,11 +10,11 @@ namespace kshot {
 struct FolderImage {
   std::filesystem::path file;
   std::string relative;  ///< to the folder that was listed, with '/'
-  std::string split;     ///< "train", "validation", "test", from a sub-folder of that name; or empty
+  std::string split;  ///< "train", "validation", "test", from a sub-folder of that name; or empty
 };
 
-/// A folder that holds images: its name is its path below the top (or below the split's folder), its
-/// group the path of the folder it lies in: "Greek/character03" of group "Greek".
+/// A folder that holds images: its name is its path below the top (or below the split's folder),
+/// its group the path of the folder it lies in: "Greek/character03" of group "Greek".
 struct FolderClass {
   std::string name, group;
   std::vector<FolderImage> images;
@@ -26,12 +26,13 @@ struct FolderListing {
   int64_t ignored = 0;               ///< files that are neither .png nor .jpg nor .jpeg
 };
 
-/// "train", "validation" or "test" for the names that people use ("val", "valid"); otherwise nothing.
+/// "train", "validation" or "test" for the names that people use ("val", "valid"); otherwise
+/// nothing.
 std::optional<std::string> canonical_split(const std::string& name);
 
-/// Finds the images below a folder; hidden files and folders are skipped. The order does not depend on
-/// the file system. Throws Error(bad_data): no image, images beside the class folders, a name that is
-/// not UTF-8; Error(io).
+/// Finds the images below a folder; hidden files and folders are skipped. The order does not depend
+/// on the file system. Throws Error(bad_data): no image, images beside the class folders, a name
+/// that is not UTF-8; Error(io).
 FolderListing list_folder(const std::filesystem::path& top);
 
 }  // namespace kshot

@@ -15,7 +15,8 @@ namespace kshot {
 Hdf5Output::Hdf5Output(AtomicFile& file)
     : file_(file), descriptor_(::open(file.temporary_path().c_str(), O_RDONLY | O_CLOEXEC)) {
   if (descriptor_ < 0) {
-    throw Error(Exit::io, "{}: cannot be read: {}", file.temporary_path().string(), std::strerror(errno));
+    throw Error(Exit::io, "{}: cannot be read: {}", file.temporary_path().string(),
+                std::strerror(errno));
   }
 }
 
@@ -89,7 +90,9 @@ herr_t query(const H5FD_t*, unsigned long* flags) {
   return 0;
 }
 
-haddr_t get_end_of_allocation(const H5FD_t* file, H5FD_mem_t) { return of(file)->end_of_allocation; }
+haddr_t get_end_of_allocation(const H5FD_t* file, H5FD_mem_t) {
+  return of(file)->end_of_allocation;
+}
 
 herr_t set_end_of_allocation(H5FD_t* file, H5FD_mem_t, haddr_t address) {
   of(file)->end_of_allocation = address;

@@ -1,5 +1,6 @@
 #include "datasets/hdf5_pack.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "datasets/hdf5_reader.h"
@@ -52,8 +53,8 @@ void check_hash(const std::filesystem::path& path, Check check) {
   if (check == Check::once && is_verified(path, header.sha256)) return;
   const std::string found = sha256_file(path, PackHeader::kBytes);
   if (found != header.sha256) {
-    throw Error(Exit::bad_data, "{}: damaged: its sha256 is {}, its header says {}", path.string(), found,
-                header.sha256);
+    throw Error(Exit::bad_data, "{}: damaged: its sha256 is {}, its header says {}", path.string(),
+                found, header.sha256);
   }
   remember_verified(path, header.sha256);
 }
@@ -69,22 +70,44 @@ Manifest read_manifest(const Hdf5Reader& reader, const std::string& path) {
   return manifest;
 }
 
-DatasetPtr map_samples(Manifest manifest, const Hdf5Reader& reader, const std::filesystem::path& path) {
+/// What the content's hash is made of. The same originals resized in another way are other data:
+/// manifest.shape and the name of the resampling tell.
+std::vector<Tensor> content_of(const OriginalImages& originals) {
+  const std::string name = resampling_name(originals.resampling);
+  Tensor bytes = torch::empty({static_cast<int64_t>(name.size())}, torch::kByte);
+  std::copy(name.begin(), name.end(), bytes.data_ptr<uint8_t>());
+  return {originals.bytes, originals.offsets, bytes};
+}
+
+/// The manifest's hash names the data set in records: `always` looks whether it is the content's.
+void check_content(const Manifest& manifest, std::span<const Tensor> content, Check check,
+                   const std::filesystem::path& path) {
+  if (check == Check::once || content_sha256(manifest, content) == manifest.sha256) return;
+  throw Error(Exit::bad_data, "{}: the content's sha256 is not the one that the manifest gives",
+              path.string());
+}
+
+DatasetPtr map_samples(Manifest manifest, const Hdf5Reader& reader,
+                       const std::filesystem::path& path, Check check) {
   const Hdf5Reader::Extent extent = reader.extent("samples");
   std::vector<int64_t> expected = {manifest.samples()};
   expected.insert(expected.end(), manifest.shape.begin(), manifest.shape.end());
   if (extent.shape != expected || extent.dtype != manifest.dtype) {
-    throw Error(Exit::bad_data, "{}: the samples are not of the manifest's shape or type", path.string());
+    throw Error(Exit::bad_data, "{}: the samples are not of the manifest's shape or type",
+                path.string());
   }
   const Tensor samples = MappedFile(path).tensor(extent.offset, extent.shape, extent.dtype);
+  check_content(manifest, {&samples, 1}, check, path);
   return std::make_shared<TensorDataset>(std::move(manifest), samples);
 }
 
-DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader, const std::filesystem::path& path) {
+DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader,
+                         const std::filesystem::path& path, Check check) {
   const std::vector<int64_t>& shape = manifest.shape;
-  if (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3) || shape[1] > (1 << 16) || shape[2] > (1 << 16) ||
-      manifest.dtype != torch::kByte) {
-    throw Error(Exit::bad_data, "{}: the manifest describes no images, but there are originals", path.string());
+  if (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3) || shape[1] > (1 << 16) ||
+      shape[2] > (1 << 16) || manifest.dtype != torch::kByte) {
+    throw Error(Exit::bad_data, "{}: the manifest describes no images, but there are originals",
+                path.string());
   }
   OriginalImages originals;
   const Hdf5Reader::Extent extent = reader.extent("originals/bytes");
@@ -96,6 +119,7 @@ DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader, const std:
     throw Error(Exit::bad_data, "{}: originals: {}", path.string(), error.what());
   }
   check_originals(originals, manifest.samples(), path.string());
+  check_content(manifest, content_of(originals), check, path);
   return std::make_shared<OriginalsDataset>(std::move(manifest), std::move(originals));
 }
 
@@ -103,8 +127,8 @@ DatasetPtr open(const std::filesystem::path& path, Check check) {
   check_hash(path, check);
   const Hdf5Reader reader(path);
   Manifest manifest = read_manifest(reader, path.string());
-  return reader.has("originals") ? map_originals(std::move(manifest), reader, path)
-                                 : map_samples(std::move(manifest), reader, path);
+  return reader.has("originals") ? map_originals(std::move(manifest), reader, path, check)
+                                 : map_samples(std::move(manifest), reader, path, check);
 }
 
 PackInfo info_of(const Dataset& dataset, const std::filesystem::path& path) {
@@ -123,19 +147,15 @@ Manifest write_pack(const std::filesystem::path& path, Manifest manifest, const 
   return manifest;
 }
 
-Manifest write_pack(const std::filesystem::path& path, Manifest manifest, const OriginalImages& originals) {
+Manifest write_pack(const std::filesystem::path& path, Manifest manifest,
+                    const OriginalImages& originals) {
   check_originals(originals, manifest.samples(), path.string());
-  // The same originals resized in another way are other data: manifest.shape and this name tell.
-  const std::string resampling = resampling_name(originals.resampling);
-  const Tensor name = torch::from_blob(const_cast<char*>(resampling.data()),
-                                       {static_cast<int64_t>(resampling.size())}, torch::kByte);
-  const Tensor parts[] = {originals.bytes, originals.offsets, name};
-  manifest.sha256 = content_sha256(manifest, parts);
+  manifest.sha256 = content_sha256(manifest, content_of(originals));
   write(path, manifest, [&](Hdf5Writer& writer) {
     writer.make_group("originals");
     writer.write("originals/bytes", originals.bytes);
     writer.write("originals/offsets", originals.offsets);
-    writer.write_text("originals/resampling", resampling);
+    writer.write_text("originals/resampling", resampling_name(originals.resampling));
   });
   return manifest;
 }

@@ -79,11 +79,13 @@ Tensor Hdf5Reader::read(const std::string& name) const {
   const Hdf5Handle dataset = state_->open(name);
   const torch::Dtype dtype = state_->dtype_of(name, dataset);
   const std::vector<int64_t> shape = state_->shape_of(name, dataset);
-  if (static_cast<uint64_t>(c10::multiply_integers(shape)) > std::filesystem::file_size(state_->path)) {
+  if (static_cast<uint64_t>(c10::multiply_integers(shape)) >
+      std::filesystem::file_size(state_->path)) {
     state_->fail(name, "is larger than the file");
   }
   Tensor values = torch::empty(shape, dtype);
-  if (H5Dread(dataset.id(), hdf5_type(dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data_ptr()) < 0) {
+  if (H5Dread(dataset.id(), hdf5_type(dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data_ptr()) <
+      0) {
     state_->fail(name, "cannot be read");
   }
   return values;

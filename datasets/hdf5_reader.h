@@ -9,8 +9,8 @@
 
 namespace kshot {
 
-/// Reads what Hdf5Writer wrote. HDF5 parses damaged files into wrong numbers or crashes: give it only
-/// files whose hash was checked. Errors are Error(bad_data) naming the file and the data set.
+/// Reads what Hdf5Writer wrote. HDF5 parses damaged files into wrong numbers or crashes: give it
+/// only files whose hash was checked. Errors are Error(bad_data) naming the file and the data set.
 class Hdf5Reader {
  public:
   explicit Hdf5Reader(const std::filesystem::path& path);

@@ -9,8 +9,9 @@
 
 namespace kshot {
 
-/// Writes an HDF5 file into an AtomicFile, tensors contiguous and uncompressed. No time stamps: the same
-/// calls give the same bytes. A full disk or the like is an Error(io); nothing is left behind then.
+/// Writes an HDF5 file into an AtomicFile, tensors contiguous and uncompressed. No time stamps: the
+/// same calls give the same bytes. A full disk or the like is an Error(io); nothing is left behind
+/// then.
 class Hdf5Writer {
  public:
   /// The first `user_block` bytes (0, or a power of two from 512 on) are left to the caller.

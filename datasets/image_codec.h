@@ -18,8 +18,8 @@ constexpr int64_t kMaxPixels = int64_t{1} << 26;
 /// damaged, more pixels than kMaxPixels or than its bytes can hold, or a CMYK JPEG.
 Tensor decode_image(std::string_view bytes, const std::string& name);
 
-/// uint8 [C,H,W] with C = 1 or 3 as a PNG file; gray images of 0 and 255 alone take one bit a pixel.
-/// The same image gives the same bytes.
+/// uint8 [C,H,W] with C = 1 or 3 as a PNG file; gray images of 0 and 255 alone take one bit a
+/// pixel. The same image gives the same bytes.
 std::string encode_png(const Tensor& image);
 
 /// Gray to RGB by repetition, RGB to gray with Pillow's integer weights (ITU-R 601). uint8 [C,H,W].

@@ -1,9 +1,10 @@
 // A folder of pictures as a data set: a sub-folder for each class, of PNG and JPEG files.
 //   TOP/<class>/*.png                 or, with groups,  TOP/<group>/<class>/*.png
-//   TOP/{train,val,test}/<class>/...  the sub-folders divide: the classes where no class lies in two of
+//   TOP/{train,val,test}/<class>/...  the sub-folders divide: the classes where no class lies in
+//   two of
 //                                     them, and otherwise the images of each class
-// or --splits FILE divides (split_rule.h). With neither, both default rules are stored: "random" divides
-// the classes (from 10 on, and is then the default), "images" each class's images.
+// or --splits FILE divides (split_rule.h). With neither, both default rules are stored: "random"
+// divides the classes (from 10 on, and is then the default), "images" each class's images.
 
 #include "datasets/folder_listing.h"
 #include "datasets/importer.h"
@@ -38,8 +39,10 @@ SplitScheme folder_scheme(const FolderListing& listing) {
 void check_trained(const FolderListing& listing, const std::filesystem::path& top) {
   for (const FolderClass& found : listing.classes) {
     if (found.images.front().split == "train") continue;
-    throw Error(Exit::bad_data, "{}: class \"{}\" lies in {} but not in train, while other classes lie in "
-                "several; either all or none of them must", top.string(), found.name, found.images.front().split);
+    throw Error(Exit::bad_data,
+                "{}: class \"{}\" lies in {} but not in train, while other classes lie in "
+                "several; either all or none of them must",
+                top.string(), found.name, found.images.front().split);
   }
 }
 
@@ -53,8 +56,8 @@ void add_default_rules(Manifest& manifest) {
   if (manifest.classes.size() >= kEnoughClasses) add(SplitScheme::Kind::classes);
 }
 
-void add_splits(const ImportRequest& request, const FolderListing& listing, const std::vector<std::string>& files,
-                ImportedData& data) {
+void add_splits(const ImportRequest& request, const FolderListing& listing,
+                const std::vector<std::string>& files, ImportedData& data) {
   Manifest& manifest = data.manifest;
   if (!request.splits_file.empty()) {
     const SplitRule rule = read_split_file(request.splits_file);
@@ -64,14 +67,16 @@ void add_splits(const ImportRequest& request, const FolderListing& listing, cons
     const bool images = rule.kind == SplitScheme::Kind::images;
     const size_t left_out = (images ? files.size() : manifest.classes.size()) - named;
     if (left_out > 0) {
-      data.notes.push_back(fmt::format("{} {} in no split", left_out, images ? "images are" : "classes are"));
+      data.notes.push_back(
+          fmt::format("{} {} in no split", left_out, images ? "images are" : "classes are"));
     }
     manifest.splits[rule.name] = scheme;
     manifest.default_split = rule.name;
   } else if (listing.split_folders) {
     manifest.splits["folders"] = folder_scheme(listing);
     manifest.default_split = "folders";
-    if (manifest.splits["folders"].kind == SplitScheme::Kind::images) check_trained(listing, request.sources[0]);
+    if (manifest.splits["folders"].kind == SplitScheme::Kind::images)
+      check_trained(listing, request.sources[0]);
   } else {
     add_default_rules(manifest);
   }
@@ -79,7 +84,8 @@ void add_splits(const ImportRequest& request, const FolderListing& listing, cons
 
 ImportedData import_folder(const ImportRequest& request) {
   if (request.sources.size() != 1) {
-    throw Error(Exit::bad_spec, "folder is imported from 1 folder; {} given", request.sources.size());
+    throw Error(Exit::bad_spec, "folder is imported from 1 folder; {} given",
+                request.sources.size());
   }
   const std::filesystem::path& top = request.sources.front();
   const FolderListing listing = list_folder(top);

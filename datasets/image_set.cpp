@@ -30,13 +30,14 @@ Decoded decode(EncodedImage& source, const ImageSetOptions& options) {
   }
   std::string().swap(source.bytes);
   if (options.channels != 0) image = to_channels(image, options.channels);
-  if (options.image_size != 0) image = resize(image, options.image_size, options.image_size, options.resampling);
+  if (options.image_size != 0)
+    image = resize(image, options.image_size, options.image_size, options.resampling);
   decoded.image = std::move(image);
   return decoded;
 }
 
-/// Images are handed out in order, so that every one before a faulty one gets its turn: the error thrown
-/// is that of the first faulty image, whatever the number of threads.
+/// Images are handed out in order, so that every one before a faulty one gets its turn: the error
+/// thrown is that of the first faulty image, whatever the number of threads.
 class Workshop {
  public:
   Workshop(std::vector<EncodedImage>& images, const ImageSetOptions& options)
@@ -88,7 +89,9 @@ class Workshop {
   std::exception_ptr failure_;
 };
 
-bool same_size(const Decoded& a, const Decoded& b) { return a.height == b.height && a.width == b.width; }
+bool same_size(const Decoded& a, const Decoded& b) {
+  return a.height == b.height && a.width == b.width;
+}
 
 /// The first image of another size than the first one, or the end.
 size_t first_other_size(const std::vector<Decoded>& decoded) {
@@ -98,7 +101,8 @@ size_t first_other_size(const std::vector<Decoded>& decoded) {
 }
 
 Tensor stack(std::vector<Decoded>& decoded, const std::vector<int64_t>& shape) {
-  Tensor samples = torch::empty({static_cast<int64_t>(decoded.size()), shape[0], shape[1], shape[2]}, torch::kByte);
+  Tensor samples = torch::empty(
+      {static_cast<int64_t>(decoded.size()), shape[0], shape[1], shape[2]}, torch::kByte);
   auto* to = samples.data_ptr<uint8_t>();
   for (Decoded& item : decoded) {
     const Tensor image = to_channels(item.image, shape[0]);
@@ -135,18 +139,22 @@ ImageSet decode_images(std::vector<EncodedImage> images, const ImageSetOptions& 
   const size_t other = first_other_size(decoded);
   if (options.image_size == 0 && other < decoded.size()) {
     throw Error(Exit::bad_data,
-                "{} is {}x{} and {} is {}x{} (height x width): images of different sizes need --image-size N",
-                images[0].name, first.height, first.width, images[other].name, decoded[other].height,
-                decoded[other].width);
+                "{} is {}x{} and {} is {}x{} (height x width): images of different sizes need "
+                "--image-size N",
+                images[0].name, first.height, first.width, images[other].name,
+                decoded[other].height, decoded[other].width);
   }
-  const bool all_gray = std::all_of(decoded.begin(), decoded.end(), [](const Decoded& d) { return d.channels == 1; });
+  const bool all_gray =
+      std::all_of(decoded.begin(), decoded.end(), [](const Decoded& d) { return d.channels == 1; });
   ImageSet set;
   set.shape = {options.channels != 0 ? options.channels : (all_gray ? 1 : 3),
                options.image_size != 0 ? options.image_size : first.height,
                options.image_size != 0 ? options.image_size : first.width};
   const std::string from =
       other < decoded.size() ? "various sizes" : fmt::format("{}x{}", first.height, first.width);
-  set.resize = options.image_size == 0 ? "none" : describe_resize(options.resampling, from, set.shape[1], set.shape[2]);
+  set.resize = options.image_size == 0
+                   ? "none"
+                   : describe_resize(options.resampling, from, set.shape[1], set.shape[2]);
   if (options.keep_original) {
     set.originals = join_originals(decoded, options.resampling);
   } else {
@@ -158,13 +166,15 @@ ImageSet decode_images(std::vector<EncodedImage> images, const ImageSetOptions& 
 Tensor load_image(const std::filesystem::path& path, const Manifest& manifest) {
   const std::vector<int64_t>& shape = manifest.shape;
   if (shape.size() != 3 || manifest.dtype != torch::kByte || (shape[0] != 1 && shape[0] != 3)) {
-    throw Error(Exit::bad_data, "data set \"{}\" does not consist of images; {} cannot be compared with it",
+    throw Error(Exit::bad_data,
+                "data set \"{}\" does not consist of images; {} cannot be compared with it",
                 manifest.name, path.string());
   }
   const std::string method = manifest.resize.substr(0, manifest.resize.find(' '));
   const bool resized = method == "nearest" || method == "bicubic" || method == "lanczos";
   const Tensor image = to_channels(decode_image(read_file(path), path.string()), shape[0]);
-  return resize(image, shape[1], shape[2], resized ? parse_resampling(method) : Resampling::bilinear);
+  return resize(image, shape[1], shape[2],
+                resized ? parse_resampling(method) : Resampling::bilinear);
 }
 
 }  // namespace kshot

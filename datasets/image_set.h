@@ -39,12 +39,14 @@ struct ImageSet {
   std::optional<OriginalImages> originals;
 };
 
-/// Decodes every image, also where originals are kept. Throws Error naming the image: the first one, by
-/// order, that cannot be read, or that has another size than the first one where none was asked for.
+/// Decodes every image, also where originals are kept. Throws Error naming the image: the first
+/// one, by order, that cannot be read, or that has another size than the first one where none was
+/// asked for.
 ImageSet decode_images(std::vector<EncodedImage> images, const ImageSetOptions& options);
 
-/// One picture of a user's as the images of this data set were made: same channels, size and resampling
-/// (bilinear where the data set was not resized). uint8 [C,H,W]. Throws Error(io), Error(bad_data).
+/// One picture of a user's as the images of this data set were made: same channels, size and
+/// resampling (bilinear where the data set was not resized). uint8 [C,H,W]. Throws Error(io),
+/// Error(bad_data).
 Tensor load_image(const std::filesystem::path& path, const Manifest& manifest);
 
 }  // namespace kshot

@@ -11,14 +11,18 @@ constexpr int64_t kMaxImageSize = 4096;
 
 void check(const ImportRequest& request) {
   if (request.image_size < 0 || request.image_size > kMaxImageSize) {
-    throw Error(Exit::bad_spec, "--image-size is {}; it can be 1 to {}", request.image_size, kMaxImageSize);
+    throw Error(Exit::bad_spec, "--image-size is {}; it can be 1 to {}", request.image_size,
+                kMaxImageSize);
   }
   if (request.channels != 0 && request.channels != 1 && request.channels != 3) {
-    throw Error(Exit::bad_spec, "images of {} channels cannot be made; 1 is gray, 3 is RGB", request.channels);
+    throw Error(Exit::bad_spec, "images of {} channels cannot be made; 1 is gray, 3 is RGB",
+                request.channels);
   }
-  if (request.threads < 1) throw Error(Exit::bad_spec, "--threads is {}; at least 1 is needed", request.threads);
+  if (request.threads < 1)
+    throw Error(Exit::bad_spec, "--threads is {}; at least 1 is needed", request.threads);
   for (const std::filesystem::path& source : request.sources) {
-    if (!std::filesystem::exists(source)) throw Error(Exit::io, "{}: does not exist", source.string());
+    if (!std::filesystem::exists(source))
+      throw Error(Exit::io, "{}: does not exist", source.string());
   }
 }
 

@@ -30,7 +30,8 @@ struct ImportedData {
   Manifest manifest;
   Tensor samples;
   std::optional<OriginalImages> originals;
-  std::vector<std::string> notes;  ///< what the user should know: "3 files that are no images were left out"
+  std::vector<std::string>
+      notes;  ///< what the user should know: "3 files that are no images were left out"
 
   /// Takes over shape, resize and samples.
   void take(ImageSet images);
@@ -55,9 +56,9 @@ struct ImportResult {
   std::vector<std::string> notes;
 };
 
-/// Runs the importer of that name and writes the pack, which appears whole or not at all. A folder that
-/// cannot be written to is found out first. Throws Error(bad_spec) for an unknown importer or unfitting
-/// options, Error(bad_data) for sources that are not what they should be, Error(io).
+/// Runs the importer of that name and writes the pack, which appears whole or not at all. A folder
+/// that cannot be written to is found out first. Throws Error(bad_spec) for an unknown importer or
+/// unfitting options, Error(bad_data) for sources that are not what they should be, Error(io).
 ImportResult import_dataset(const std::string& importer, const ImportRequest& request,
                             const std::filesystem::path& pack);
 

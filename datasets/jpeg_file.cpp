@@ -33,12 +33,13 @@ Tensor decode_jpeg(std::string_view bytes, const std::string& name) {
   if (!decoder) throw Error(Exit::internal, "libturbojpeg cannot be used");
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   int width = 0, height = 0, subsampling = 0, colour = 0;
-  if (tjDecompressHeader3(decoder.get(), data, bytes.size(), &width, &height, &subsampling, &colour) != 0) {
+  if (tjDecompressHeader3(decoder.get(), data, bytes.size(), &width, &height, &subsampling,
+                          &colour) != 0) {
     fail(decoder, name);
   }
   if (width <= 0 || height <= 0 || int64_t{width} * height > kMaxPixels) {
-    throw Error(Exit::bad_data, "{}: JPEG of {} x {} pixels; at most {} million are read", name, width,
-                height, kMaxPixels / 1000000);
+    throw Error(Exit::bad_data, "{}: JPEG of {} x {} pixels; at most {} million are read", name,
+                width, height, kMaxPixels / 1000000);
   }
   if (colour == TJCS_CMYK || colour == TJCS_YCCK) {
     throw Error(Exit::bad_data, "{}: CMYK JPEG; save it as RGB or gray", name);

@@ -1,5 +1,5 @@
-// The manifest as JSON, both ways. What comes from outside is checked here once, so that the rest of
-// the program may index classes and rows without looking.
+// The manifest as JSON, both ways. What comes from outside is checked here once, so that the rest
+// of the program may index classes and rows without looking.
 
 #include <fmt/ranges.h>
 
@@ -75,7 +75,8 @@ class Reader {
   }
 
   int64_t integer(const Json& json, const std::string& what, int64_t low, int64_t high) const {
-    const bool fits = json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(high);
+    const bool fits =
+        json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(high);
     const bool whole = fits || (json.is_number_integer() && !json.is_number_unsigned());
     const int64_t value = whole ? json.get<int64_t>() : -1;
     if (!whole || value < low || value > high) {
@@ -127,7 +128,8 @@ class Reader {
 
   int64_t number(const Json& item, const char* key, const std::string& name) const {
     if (!item.contains(key)) fail("class \"{}\" has no \"{}\"", name, key);
-    return integer(item[key], fmt::format("\"{}\" of class \"{}\"", key, name), 0, int64_t{1} << 40);
+    return integer(item[key], fmt::format("\"{}\" of class \"{}\"", key, name), 0,
+                   int64_t{1} << 40);
   }
 
   std::map<std::string, SplitScheme> read_splits(const Json& json, const Manifest& manifest) const {
@@ -149,7 +151,8 @@ class Reader {
     return splits;
   }
 
-  std::map<std::string, std::vector<int64_t>> read_members(const Json& json, const std::string& name,
+  std::map<std::string, std::vector<int64_t>> read_members(const Json& json,
+                                                           const std::string& name,
                                                            int64_t total) const {
     std::map<std::string, std::vector<int64_t>> members;
     std::vector<bool> taken(static_cast<size_t>(total));

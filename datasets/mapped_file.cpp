@@ -38,13 +38,16 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   region_ = std::move(region);
 }
 
-Tensor MappedFile::tensor(uint64_t offset, const std::vector<int64_t>& shape, torch::Dtype dtype) const {
-  const uint64_t bytes = static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
+Tensor MappedFile::tensor(uint64_t offset, const std::vector<int64_t>& shape,
+                          torch::Dtype dtype) const {
+  const uint64_t bytes =
+      static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
   if (offset > region_->size || bytes > region_->size - offset) {
     throw Error(Exit::bad_data, "{}: samples reach past the end of the file", region_->path);
   }
   char* start = static_cast<char*>(region_->memory) + offset;
-  return torch::from_blob(start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
+  return torch::from_blob(
+      start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
 }
 
 }  // namespace kshot

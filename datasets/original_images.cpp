@@ -7,19 +7,24 @@ namespace kshot {
 
 void check_originals(const OriginalImages& originals, int64_t images, const std::string& where) {
   const Tensor& offsets = originals.offsets;
-  if (offsets.dim() != 1 || offsets.scalar_type() != torch::kLong || offsets.size(0) != images + 1 ||
-      originals.bytes.dim() != 1 || originals.bytes.scalar_type() != torch::kByte) {
-    throw Error(Exit::bad_data, "{}: the originals of {} images are not laid out as expected", where, images);
+  if (offsets.dim() != 1 || offsets.scalar_type() != torch::kLong ||
+      offsets.size(0) != images + 1 || originals.bytes.dim() != 1 ||
+      originals.bytes.scalar_type() != torch::kByte) {
+    throw Error(Exit::bad_data, "{}: the originals of {} images are not laid out as expected",
+                where, images);
   }
   const auto at = offsets.accessor<int64_t, 1>();
   bool good = at[0] == 0 && at[images] == originals.bytes.size(0);
   for (int64_t i = 0; good && i < images; ++i) good = at[i] <= at[i + 1];
-  if (!good) throw Error(Exit::bad_data, "{}: the offsets of the originals do not increase to their end", where);
+  if (!good)
+    throw Error(Exit::bad_data, "{}: the offsets of the originals do not increase to their end",
+                where);
 }
 
 OriginalsDataset::OriginalsDataset(Manifest manifest, OriginalImages originals)
     : Dataset(std::move(manifest)), originals_(std::move(originals)) {
-  TORCH_CHECK(manifest_.shape.size() == 3 && manifest_.dtype == torch::kByte, "originals are uint8 images");
+  TORCH_CHECK(manifest_.shape.size() == 3 && manifest_.dtype == torch::kByte,
+              "originals are uint8 images");
 }
 
 std::string_view OriginalsDataset::original(int64_t row) const {
@@ -31,7 +36,8 @@ std::string_view OriginalsDataset::original(int64_t row) const {
 
 Tensor OriginalsDataset::load(std::span<const int64_t> rows) const {
   const std::vector<int64_t>& shape = manifest_.shape;
-  Tensor result = torch::empty({static_cast<int64_t>(rows.size()), shape[0], shape[1], shape[2]}, torch::kByte);
+  Tensor result =
+      torch::empty({static_cast<int64_t>(rows.size()), shape[0], shape[1], shape[2]}, torch::kByte);
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::string name = fmt::format("image {} of data set \"{}\"", rows[i], manifest_.name);
     const Tensor image = to_channels(decode_image(original(rows[i]), name), shape[0]);

@@ -17,7 +17,8 @@ struct OriginalImages {
 /// Throws Error(bad_data) naming `where` if the offsets do not fit `images` images and the bytes.
 void check_originals(const OriginalImages& originals, int64_t images, const std::string& where);
 
-/// A data set that keeps the originals, and decodes and resizes them to the manifest's shape on load.
+/// A data set that keeps the originals, and decodes and resizes them to the manifest's shape on
+/// load.
 class OriginalsDataset final : public Dataset {
  public:
   OriginalsDataset(Manifest manifest, OriginalImages originals);

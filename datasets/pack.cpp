@@ -14,9 +14,10 @@ struct PackOptions {
   DatasetView view;
 
   void describe(Fields& fields) {
-    fields.option("path", path,
-                  {.help = "the pack; a relative path is looked up from the current folder, then from the "
-                           "folder that the environment variable KSHOT_DATA names"});
+    fields.option(
+        "path", path,
+        {.help = "the pack; a relative path is looked up from the current folder, then from the "
+                 "folder that the environment variable KSHOT_DATA names"});
     view.describe(fields);
   }
 };
@@ -31,7 +32,9 @@ std::filesystem::path find_pack(const std::string& path) {
     const std::filesystem::path below = std::filesystem::path(data) / path;
     if (std::filesystem::exists(below, ignored)) return below;
   }
-  throw Error(Exit::io, "dataset.path: {} does not exist{}; make it with: kshot data import omniglot|folder SOURCE... --out {}",
+  throw Error(Exit::io,
+              "dataset.path: {} does not exist{}; make it with: kshot data import omniglot|folder "
+              "SOURCE... --out {}",
               path, data == nullptr ? "" : fmt::format(", nor below KSHOT_DATA={}", data), path);
 }
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kMagic = "KSHOTPAK";
 
 void put(std::string& block, size_t at, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) block[at + static_cast<size_t>(i)] = static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i)
+    block[at + static_cast<size_t>(i)] = static_cast<char>(value >> (8 * i));
 }
 
 uint64_t get(const std::string& block, size_t at, int bytes) {
@@ -52,19 +53,21 @@ std::string encode_header(const PackHeader& header) {
 PackHeader read_pack_header(const std::filesystem::path& path) {
   const std::string block = read_block(path);
   if (!block.starts_with(kMagic)) {
-    throw Error(Exit::bad_data, "{}: not a kshot data pack (it does not begin with {})", path.string(), kMagic);
+    throw Error(Exit::bad_data, "{}: not a kshot data pack (it does not begin with {})",
+                path.string(), kMagic);
   }
   if (block.size() < PackHeader::kBytes) {
     throw Error(Exit::bad_data, "{}: truncated: {} bytes", path.string(), block.size());
   }
   const uint64_t version = get(block, 8, 4);
   if (version != PackHeader::kVersion) {
-    throw Error(Exit::bad_data, "{}: pack format {}, this program reads format {}", path.string(), version,
-                PackHeader::kVersion);
+    throw Error(Exit::bad_data, "{}: pack format {}, this program reads format {}", path.string(),
+                version, PackHeader::kVersion);
   }
   const PackHeader header{.length = get(block, 16, 8), .sha256 = block.substr(24, 64)};
   const auto is_hex = [](char c) { return ('0' <= c && c <= '9') || ('a' <= c && c <= 'f'); };
-  if (!std::all_of(header.sha256.begin(), header.sha256.end(), is_hex) || encode_header(header) != block) {
+  if (!std::all_of(header.sha256.begin(), header.sha256.end(), is_hex) ||
+      encode_header(header) != block) {
     throw Error(Exit::bad_data, "{}: damaged: its header is not as it was written", path.string());
   }
   const uint64_t size = std::filesystem::file_size(path);

@@ -21,8 +21,9 @@ struct PackHeader {
 
 std::string encode_header(const PackHeader& header);
 
-/// Reads the header and compares it with the file's length. Throws Error(io) where the file cannot be
-/// read, Error(bad_data) for another magic, another version, a truncated file, any byte out of place.
+/// Reads the header and compares it with the file's length. Throws Error(io) where the file cannot
+/// be read, Error(bad_data) for another magic, another version, a truncated file, any byte out of
+/// place.
 PackHeader read_pack_header(const std::filesystem::path& path);
 
 }  // namespace kshot

@@ -81,8 +81,9 @@ class PngReader {
  private:
   bool read_header() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
-    // Nothing but pixels and transparency is looked at: no gamma, no profiles, no text. What remains
-    // has no harmless errors: data too long or too short for the size means that one of them lies.
+    // Nothing but pixels and transparency is looked at: no gamma, no profiles, no text. What
+    // remains has no harmless errors: data too long or too short for the size means that one of
+    // them lies.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_benign_errors(png_, 0);
     png_set_read_fn(png_, &channel_, png_take);
@@ -96,13 +97,13 @@ class PngReader {
     const uint64_t height = png_get_image_height(png_, info_);
     const uint64_t pixels = width * height;
     if (pixels > static_cast<uint64_t>(kMaxPixels)) {
-      throw Error(Exit::bad_data, "{}: PNG of {} x {} pixels; at most {} million are read", name_, width,
-                  height, kMaxPixels / 1000000);
+      throw Error(Exit::bad_data, "{}: PNG of {} x {} pixels; at most {} million are read", name_,
+                  width, height, kMaxPixels / 1000000);
     }
     const uint64_t bits = uint64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
     if (pixels * bits / 8 / 1032 > size_) {
-      throw Error(Exit::bad_data, "{}: PNG header says {} x {} pixels, more than {} bytes can hold", name_,
-                  width, height, size_);
+      throw Error(Exit::bad_data, "{}: PNG header says {} x {} pixels, more than {} bytes can hold",
+                  name_, width, height, size_);
     }
   }
 
@@ -161,7 +162,8 @@ class PngWriter {
   }
 
  private:
-  bool write_rows(png_bytepp rows, png_uint_32 width, png_uint_32 height, bool colour, bool one_bit) {
+  bool write_rows(png_bytepp rows, png_uint_32 width, png_uint_32 height, bool colour,
+                  bool one_bit) {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_write_fn(png_, &channel_, png_put, png_flush_nothing);
     png_set_IHDR(png_, info_, width, height, one_bit ? 1 : 8,

@@ -156,15 +156,15 @@ Resampling parse_resampling(const std::string& name) {
     if (name == text) return value;
     known.emplace_back(text);
   }
-  throw Error(Exit::bad_spec, "unknown resampling \"{}\"{}; known: {}", name, did_you_mean(name, known),
-              fmt::join(known, ", "));
+  throw Error(Exit::bad_spec, "unknown resampling \"{}\"{}; known: {}", name,
+              did_you_mean(name, known), fmt::join(known, ", "));
 }
 
 Tensor resize(const Tensor& image, int64_t height, int64_t width, Resampling resampling) {
   TORCH_CHECK(image.dim() == 3 && image.scalar_type() == torch::kByte && image.numel() > 0,
               "resize takes uint8 [C,H,W], not ", image.sizes());
-  TORCH_CHECK(height > 0 && width > 0 && height <= (1 << 16) && width <= (1 << 16), "resize to ", height,
-              " x ", width);
+  TORCH_CHECK(height > 0 && width > 0 && height <= (1 << 16) && width <= (1 << 16), "resize to ",
+              height, " x ", width);
   if (image.size(1) == height && image.size(2) == width) return image;
   const Tensor source = image.contiguous();
   if (resampling == Resampling::nearest) return resize_nearest(source, height, width);

@@ -14,7 +14,8 @@ namespace {
 
 std::string split_name(const std::string& text, const std::string& where) {
   if (const auto split = canonical_split(text)) return *split;
-  throw Error(Exit::bad_data, "{}: split \"{}\", expected train, validation (or val) or test", where, text);
+  throw Error(Exit::bad_data, "{}: split \"{}\", expected train, validation (or val) or test",
+              where, text);
 }
 
 /// The cells of one line; a cell in quotes may hold commas, and quotes doubled.
@@ -48,7 +49,8 @@ SplitRule read_csv(std::string text, const std::string& where) {
   const size_t split_at = column(header, "split"), file_at = column(header, "filename");
   const size_t name_at = file_at < header.size() ? file_at : column(header, "class");
   if (split_at == header.size() || name_at == header.size()) {
-    throw Error(Exit::bad_data, "{}: the first line is \"{}\", expected columns class,split or filename,split",
+    throw Error(Exit::bad_data,
+                "{}: the first line is \"{}\", expected columns class,split or filename,split",
                 where, line.substr(0, 80));
   }
   SplitRule rule;
@@ -78,19 +80,22 @@ void read_fractions(const Json& json, const std::string& where, SplitRule& rule)
   if (!json.is_object()) throw Error(Exit::bad_data, "{}: \"fractions\" is not a block", where);
   for (const auto& [split, share] : json.items()) {
     if (!share.is_number() || share.get<double>() < 0) {
-      throw Error(Exit::bad_data, "{}: fractions.{} is {}, expected a number from 0 to 1", where, split, share.dump());
+      throw Error(Exit::bad_data, "{}: fractions.{} is {}, expected a number from 0 to 1", where,
+                  split, share.dump());
     }
     rule.fractions[split_name(split, where)] = share.get<double>();
     sum += share.get<double>();
   }
-  if (std::abs(sum - 1) > 1e-6) throw Error(Exit::bad_data, "{}: the fractions add up to {}, not 1", where, sum);
+  if (std::abs(sum - 1) > 1e-6)
+    throw Error(Exit::bad_data, "{}: the fractions add up to {}, not 1", where, sum);
 }
 
 /// The optional members "kind", "name" and "seed".
 void read_header(const Json& json, const std::string& where, SplitRule& rule) {
   const Json kind = json.value("kind", Json("classes"));
   if (kind != "classes" && kind != "images") {
-    throw Error(Exit::bad_data, "{}: kind is {}, expected \"classes\" or \"images\"", where, kind.dump());
+    throw Error(Exit::bad_data, "{}: kind is {}, expected \"classes\" or \"images\"", where,
+                kind.dump());
   }
   rule.kind = kind == "images" ? SplitScheme::Kind::images : SplitScheme::Kind::classes;
   const Json name = json.value("name", Json(""));
@@ -103,7 +108,8 @@ void read_header(const Json& json, const std::string& where, SplitRule& rule) {
 }
 
 SplitRule read_json(const std::string& text, const std::string& where) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
+  const Json json =
+      Json::parse(text, nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
   if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON block {{...}}", where);
   SplitRule rule;
   read_header(json, where, rule);
@@ -115,7 +121,8 @@ SplitRule read_json(const std::string& text, const std::string& where) {
   const Json& splits = nested ? json["splits"] : json;
   if (!splits.is_object()) throw Error(Exit::bad_data, "{}: \"splits\" is not a block", where);
   for (const auto& [split, names] : splits.items()) {
-    const bool header = !nested && (split == "kind" || split == "name" || split == "source" || split == "seed");
+    const bool header =
+        !nested && (split == "kind" || split == "name" || split == "source" || split == "seed");
     if (!header) rule.members[split_name(split, where)] = names_of(names, where + ": " + split);
   }
   return rule;
@@ -125,7 +132,8 @@ SplitRule read_json(const std::string& text, const std::string& where) {
 
 SplitRule read_split_file(const std::filesystem::path& path) {
   const std::string text = read_file(path);
-  SplitRule rule = path.extension() == ".csv" ? read_csv(text, path.string()) : read_json(text, path.string());
+  SplitRule rule =
+      path.extension() == ".csv" ? read_csv(text, path.string()) : read_json(text, path.string());
   if (rule.members.empty() && rule.fractions.empty()) {
     throw Error(Exit::bad_data, "{}: names no split", path.string());
   }

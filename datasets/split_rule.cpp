@@ -10,12 +10,15 @@
 namespace kshot {
 namespace {
 
-/// Names to numbers: classes, or rows by the path of their image and by every end of it that is unique.
+/// Names to numbers: classes, or rows by the path of their image and by every end of it that is
+/// unique.
 class NameIndex {
  public:
-  NameIndex(const Manifest& manifest, const std::vector<std::string>& files, SplitScheme::Kind kind) {
+  NameIndex(const Manifest& manifest, const std::vector<std::string>& files,
+            SplitScheme::Kind kind) {
     if (kind == SplitScheme::Kind::images) {
-      for (size_t row = 0; row < files.size(); ++row) add_path(files[row], static_cast<int64_t>(row));
+      for (size_t row = 0; row < files.size(); ++row)
+        add_path(files[row], static_cast<int64_t>(row));
       names_ = files;
     } else {
       for (const ClassInfo& info : manifest.classes) {
@@ -28,9 +31,11 @@ class NameIndex {
   int64_t find(const std::string& name, const std::string& where) const {
     const auto found = numbers_.find(name);
     if (found == numbers_.end()) {
-      throw Error(Exit::bad_data, "{}: \"{}\" is not in the data set{}", where, name, did_you_mean(name, names_));
+      throw Error(Exit::bad_data, "{}: \"{}\" is not in the data set{}", where, name,
+                  did_you_mean(name, names_));
     }
-    if (found->second < 0) throw Error(Exit::bad_data, "{}: several images are called \"{}\"", where, name);
+    if (found->second < 0)
+      throw Error(Exit::bad_data, "{}: several images are called \"{}\"", where, name);
     return found->second;
   }
 
@@ -59,7 +64,8 @@ SplitScheme by_names(const SplitRule& rule, const NameIndex& index, const std::s
       const int64_t number = index.find(name, where);
       const auto [entry, is_new] = seen.emplace(number, split);
       if (!is_new) {
-        throw Error(Exit::bad_data, "{}: \"{}\" stands in {} and again in {}", where, name, entry->second, split);
+        throw Error(Exit::bad_data, "{}: \"{}\" stands in {} and again in {}", where, name,
+                    entry->second, split);
       }
       members.push_back(number);
     }
@@ -69,13 +75,15 @@ SplitScheme by_names(const SplitRule& rule, const NameIndex& index, const std::s
 }
 
 /// Divides `numbers`, permuted by the stream.
-void draw(const SplitRule& rule, const std::vector<int64_t>& numbers, Stream stream, SplitScheme& scheme) {
+void draw(const SplitRule& rule, const std::vector<int64_t>& numbers, Stream stream,
+          SplitScheme& scheme) {
   const auto n = static_cast<int64_t>(numbers.size());
   const std::vector<int64_t> order = stream.permutation(n);
   int64_t next = 0;
   const auto take = [&](const std::string& split, int64_t count) {
     for (; count > 0 && next < n; --count) {
-      scheme.members[split].push_back(numbers[static_cast<size_t>(order[static_cast<size_t>(next++)])]);
+      scheme.members[split].push_back(
+          numbers[static_cast<size_t>(order[static_cast<size_t>(next++)])]);
     }
   };
   for (const auto& [split, fraction] : rule.fractions) {
@@ -97,7 +105,8 @@ SplitScheme by_fractions(const SplitRule& rule, const Manifest& manifest) {
   } else {
     for (size_t c = 0; c < manifest.classes.size(); ++c) {
       std::vector<int64_t> rows(static_cast<size_t>(manifest.classes[c].count));
-      for (size_t i = 0; i < rows.size(); ++i) rows[i] = manifest.classes[c].first + static_cast<int64_t>(i);
+      for (size_t i = 0; i < rows.size(); ++i)
+        rows[i] = manifest.classes[c].first + static_cast<int64_t>(i);
       draw(rule, rows, stream.split(c), scheme);
     }
   }
@@ -114,8 +123,8 @@ SplitRule default_rule(SplitScheme::Kind kind) {
           .fractions = {{"train", 0.64}, {"validation", 0.16}, {"test", 0.2}}};
 }
 
-SplitScheme apply_rule(const SplitRule& rule, const Manifest& manifest, const std::vector<std::string>& files,
-                       const std::string& where) {
+SplitScheme apply_rule(const SplitRule& rule, const Manifest& manifest,
+                       const std::vector<std::string>& files, const std::string& where) {
   if (!rule.fractions.empty()) return by_fractions(rule, manifest);
   return by_names(rule, NameIndex(manifest, files, rule.kind), where);
 }

@@ -30,8 +30,8 @@ std::filesystem::path memory_file() {
 
 /// The line that stands for the file as it is now.
 std::string line_of(const struct stat& facts, const std::string& sha256) {
-  return fmt::format("{} {} {} {}.{:09} {}", facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim.tv_sec,
-                     facts.st_mtim.tv_nsec, sha256);
+  return fmt::format("{} {} {} {}.{:09} {}", facts.st_dev, facts.st_ino, facts.st_size,
+                     facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec, sha256);
 }
 
 std::vector<std::string> read_lines() {

@@ -113,15 +113,18 @@ std::string sentences(const LeaderboardTable& table) {
 
 std::string footnote(const LeaderboardTable& table) {
   std::string text =
-      "Accuracy in %, with 95 % intervals: \"episodes\" for exactly these tasks, \"classes\" for "
-      "new classes.\n";
-  if (const size_t pairs = table.ranking.pairs.size(); pairs > 0) {
-    text += fmt::format(
-        "Differences are paired on the same tasks; their intervals and p-values are for new "
-        "classes "
-        "where\nthose can be had{}.\n",
-        pairs == 1 ? "" : fmt::format(", p-values corrected after Holm for {} comparisons", pairs));
+      "Accuracy in %, intervals 95 %: \"episodes\" for exactly these tasks, \"classes\" for new "
+      "ones.\n";
+  if (const auto& pairs = table.ranking.pairs; !pairs.empty()) {
+    text += fmt::format("Differences are paired on the same tasks; the intervals hold for {}",
+                        pairs[0].comparison.on_classes ? "new classes" : "these tasks");
+    if (pairs.size() > 1) text += fmt::format(", p is Holm-corrected over {} pairs", pairs.size());
+    text += ".\n";
   }
+  const bool pooled = std::any_of(table.rows.begin(), table.rows.end(),
+                                  [](const LeaderboardRow& row) { return row.runs.size() > 1; });
+  text += pooled ? "Seeds: how many trainings, and the standard deviation of their means.\n"
+                 : "One training each: how far another seed would come is not known.\n";
   return text;
 }
 
@@ -134,8 +137,8 @@ std::string table_text(const LeaderboardTable& table, bool bold) {
     const bool best = i > 0 && table.rows[i - 1].rank == 1;
     text += bold && best ? "\033[1m" + lines[i] + "\033[0m\n" : lines[i] + "\n";
   }
-  text += "\n" + sentences(table);
-  return text + footnote(table);
+  const std::string told = sentences(table);
+  return text + "\n" + told + (told.empty() ? "" : "\n") + footnote(table);
 }
 
 void put(Json& json, const char* key, const std::optional<double>& value) {

@@ -76,8 +76,12 @@ class RecordedTasks final : public TaskSource {
   const std::vector<TaskClass>& classes_;
 };
 
-std::vector<TaskClass> read_classes(const fs::path& path) {
+/// The test classes of the data set with this hash.
+std::vector<TaskClass> read_classes(const fs::path& path, const std::string& sha256) {
   const Json json = read_object(path);
+  if (json.value("sha256", "") != sha256) {
+    throw Error(Exit::bad_data, "data.json is of another data set than result.json");
+  }
   std::vector<TaskClass> classes;
   for (const Json& item : json.at("test_classes")) {
     classes.push_back({item.at("name").get<std::string>(), item.at("source").get<int64_t>()});
@@ -179,7 +183,7 @@ RecordedRun read_unguarded(const fs::path& folder) {
   run.name = block.at("name");
   run.seed = block.at("seed");
   run.tasks = definition_of(run.result);
-  const std::vector<TaskClass> classes = read_classes(folder / "data.json");
+  const std::vector<TaskClass> classes = read_classes(folder / "data.json", run.tasks.data_sha256);
   const Evaluation evaluation = derived_evaluation(run, read_lines(folder), classes);
   for (const EpisodeOutcome& episode : evaluation.episodes)
     run.accuracies.push_back(episode.accuracy);

@@ -16,6 +16,7 @@ BELOW = {
     "episodes": ["framework", "datasets"],
     "algorithms": ["framework"],
     "experiments": ["framework", "datasets", "episodes", "algorithms"],
+    "examples": ["framework", "datasets"],
     "tests": ["framework", "datasets", "episodes", "algorithms", "experiments"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')

@@ -314,7 +314,7 @@ TEST_CASE("a backbone's gradients agree with central differences at 40 coordinat
         flat[k] = old - kStep;
         const double below = value(params).item<double>();
         flat[k] = old;
-        CHECK(std::abs((above - below) / (2 * kStep) - gradient.value.view(-1)[k].item<double>()) <= 1e-5 * whole);
+        CHECK(std::abs((above - below) / (2 * kStep) - gradient.value.reshape(-1)[k].item<double>()) <= 1e-5 * whole);
       }
     }
   });

@@ -12,6 +12,8 @@
 
 #undef CHECK
 
+// c10 has toString() functions of its own that return const char*; doctest then stringifies those.
+#define DOCTEST_CONFIG_DOUBLE_STRINGIFY
 #include <doctest/doctest.h>
 
 // A later torch header cannot bring the macro back: the file that defines it has an include guard.

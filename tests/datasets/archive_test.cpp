@@ -12,9 +12,11 @@ using namespace kshot::test;
 
 namespace {
 
-std::map<std::string, std::string> unpack(const std::filesystem::path& path, const ArchiveLimits& limits = {}) {
+std::map<std::string, std::string> unpack(const std::filesystem::path& path,
+                                          const ArchiveLimits& limits = {}) {
   std::map<std::string, std::string> files;
-  read_archive(path, [&](ArchiveEntry entry) { files[entry.path] = std::move(entry.bytes); }, limits);
+  read_archive(
+      path, [&](ArchiveEntry entry) { files[entry.path] = std::move(entry.bytes); }, limits);
   return files;
 }
 
@@ -30,7 +32,8 @@ std::string refusal(const std::filesystem::path& path, const ArchiveLimits& limi
 std::string noise(size_t size) {
   std::string bytes;
   uint32_t state = 1;
-  while (bytes.size() < size) bytes += static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  while (bytes.size() < size)
+    bytes += static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
   return bytes;
 }
 
@@ -38,7 +41,10 @@ std::string noise(size_t size) {
 
 TEST_CASE("zip and tar.gz files give back the bytes that went in") {
   const TemporaryFolder folder;
-  const std::vector<ArchiveItem> items = {{"a/one.txt", "1"}, {"a/b/zwei.txt", std::string(100000, 'x')}, {"leer", ""}, {"\xc3\xa9.png", "e"}};
+  const std::vector<ArchiveItem> items = {{"a/one.txt", "1"},
+                                          {"a/b/zwei.txt", std::string(100000, 'x')},
+                                          {"leer", ""},
+                                          {"\xc3\xa9.png", "e"}};
   for (const char* format : {"zip", "tar.gz"}) {
     const auto path = folder / (std::string("x.") + format);
     write_archive(path, items, format);
@@ -50,7 +56,8 @@ TEST_CASE("zip and tar.gz files give back the bytes that went in") {
 
 TEST_CASE("entries that climb out of the folder are refused, and so are links") {
   const TemporaryFolder folder;
-  for (const char* evil : {"../evil.png", "a/../../evil.png", "/etc/evil.png", "C:/evil.png", "a\\..\\evil.png", "a/..", "a//b"}) {
+  for (const char* evil : {"../evil.png", "a/../../evil.png", "/etc/evil.png", "C:/evil.png",
+                           "a\\..\\evil.png", "a/..", "a//b"}) {
     const auto path = folder / "slip.zip";
     write_archive(path, {{"good.png", "1"}, {evil, "2"}});
     CAPTURE(evil);
@@ -64,8 +71,11 @@ TEST_CASE("entries that climb out of the folder are refused, and so are links") 
 }
 
 TEST_CASE("paths that stay inside, and paths that do not") {
-  for (const char* good : {"a", "a/b.png", "..a/b..", "a/...", "\xc3\xa9 x/1"}) CHECK(stays_inside(good));
-  for (const char* bad : {"", "/", "/a", "..", "../a", "a/..", "a/../b", "a//b", "c:a", "a\\b", "a\nb"}) CHECK_FALSE(stays_inside(bad));
+  for (const char* good : {"a", "a/b.png", "..a/b..", "a/...", "\xc3\xa9 x/1"})
+    CHECK(stays_inside(good));
+  for (const char* bad :
+       {"", "/", "/a", "..", "../a", "a/..", "a/../b", "a//b", "c:a", "a\\b", "a\nb"})
+    CHECK_FALSE(stays_inside(bad));
 }
 
 TEST_CASE("a truncated zip is refused wherever it ends, and what was cut off is never half read") {

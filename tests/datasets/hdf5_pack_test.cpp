@@ -75,7 +75,8 @@ TEST_CASE("a pack gives back manifest and samples bit by bit, for every type and
   const TemporaryFolder folder;
   const CacheFolder cache;
   for (const torch::Dtype dtype : {torch::kByte, torch::kFloat, torch::kDouble}) {
-    for (const std::vector<int64_t>& shape : {std::vector<int64_t>{1, 4, 4}, {3, 84, 84}, {2}, {1, 1, 1, 7}}) {
+    for (const std::vector<int64_t>& shape :
+         {std::vector<int64_t>{1, 4, 4}, {3, 84, 84}, {2}, {1, 1, 1, 7}}) {
       Manifest manifest = toy_manifest();
       manifest.dtype = dtype, manifest.shape = shape;
       std::vector<int64_t> whole = {8};
@@ -88,7 +89,8 @@ TEST_CASE("a pack gives back manifest and samples bit by bit, for every type and
       manifest.sha256 = written.sha256;
       CHECK(manifest_to_json(written) == manifest_to_json(manifest));
       CHECK(pack->load(all_rows(manifest)).equal(samples));
-      CHECK(pack->load(std::vector<int64_t>{5, 2}).equal(samples.index_select(0, torch::tensor({5, 2}))));
+      CHECK(pack->load(std::vector<int64_t>{5, 2})
+                .equal(samples.index_select(0, torch::tensor({5, 2}))));
     }
   }
   CHECK(folder.names() == std::set<std::string>{"x.h5"});
@@ -105,7 +107,9 @@ TEST_CASE("the same content gives the same bytes, whenever and wherever it is wr
   CHECK(read_file(folder / "one.h5") == read_file(folder / "two.h5"));
 }
 
-TEST_CASE("the content's hash changes with a pixel, a class name or a split, not with licence or source") {
+TEST_CASE(
+    "the content's hash changes with a pixel, a class name or a split, not with licence or "
+    "source") {
   const Manifest manifest = toy_manifest();
   const Tensor samples = toy_samples();
   const std::string hash = content_sha256(manifest, {&samples, 1});
@@ -162,7 +166,8 @@ TEST_CASE("another magic, another version, a truncated or longer file: each says
   std::string later = whole;
   later[8] = 2;
   CHECK(refusal_of(later).find("pack format 2, this program reads format 1") != std::string::npos);
-  for (const size_t length : {size_t{100}, size_t{511}, size_t{512}, size_t{600}, whole.size() - 1}) {
+  for (const size_t length :
+       {size_t{100}, size_t{511}, size_t{512}, size_t{600}, whole.size() - 1}) {
     CHECK(refusal_of(whole.substr(0, length)).find("truncated") != std::string::npos);
   }
   CHECK(refusal_of(whole + "x").find("damaged") != std::string::npos);
@@ -172,7 +177,8 @@ TEST_CASE("a sealed pack whose parts contradict each other is refused") {
   const TemporaryFolder folder;
   const CacheFolder cache;
   const auto path = folder / "x.h5";
-  const auto refusal_of = [&](const std::string& manifest, const Tensor& labels, const Tensor& samples) {
+  const auto refusal_of = [&](const std::string& manifest, const Tensor& labels,
+                              const Tensor& samples) {
     {
       AtomicFile file(path);
       Hdf5Writer writer(file, PackHeader::kBytes);
@@ -191,9 +197,12 @@ TEST_CASE("a sealed pack whose parts contradict each other is refused") {
   CHECK(refusal_of("{", labels, toy_samples()).find("JSON") != std::string::npos);
   CHECK(refusal_of("{}", labels, toy_samples()).find("schema") != std::string::npos);
   CHECK(refusal_of(manifest, labels.flip(0), toy_samples()).find("labels") != std::string::npos);
-  CHECK(refusal_of(manifest, labels.to(torch::kByte), toy_samples()).find("labels") != std::string::npos);
-  CHECK(refusal_of(manifest, labels, toy_samples().narrow(0, 0, 7)).find("shape") != std::string::npos);
-  CHECK(refusal_of(manifest, labels, toy_samples().to(torch::kFloat)).find("type") != std::string::npos);
+  CHECK(refusal_of(manifest, labels.to(torch::kByte), toy_samples()).find("labels") !=
+        std::string::npos);
+  CHECK(refusal_of(manifest, labels, toy_samples().narrow(0, 0, 7)).find("shape") !=
+        std::string::npos);
+  CHECK(refusal_of(manifest, labels, toy_samples().to(torch::kFloat)).find("type") !=
+        std::string::npos);
   CHECK(refusal_of(manifest, labels, {}).find("samples is missing") != std::string::npos);
   write_bytes(path, std::string(512, '\0') + "no HDF5 at all");
   reseal(path);
@@ -215,7 +224,8 @@ TEST_CASE("a pack is hashed once, then remembered until it changes; verify alway
   // Damage the samples, and set the clock back: only a hash can tell.
   std::string damaged = read_file(path);
   damaged[damaged.size() - 1] = static_cast<char>(damaged.back() ^ 1);
-  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).write(damaged.data(), static_cast<std::streamsize>(damaged.size()));
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary)
+      .write(damaged.data(), static_cast<std::streamsize>(damaged.size()));
   std::filesystem::last_write_time(path, old);
   CHECK(refusal(path).empty());
   CHECK(caught([&] { verify_pack(path); }));
@@ -223,12 +233,28 @@ TEST_CASE("a pack is hashed once, then remembered until it changes; verify alway
   CHECK(!refusal(path).empty());
 }
 
+TEST_CASE("verify finds a manifest that bears another data set's hash") {
+  const TemporaryFolder folder;
+  const CacheFolder cache;
+  const auto path = folder / "x.h5";
+  const std::string right = write_pack(path, toy_manifest(), toy_samples()).sha256;
+  std::string bytes = read_file(path);
+  const size_t at = bytes.find(right, PackHeader::kBytes);
+  REQUIRE(at != std::string::npos);
+  bytes.replace(at, 64, std::string(64, '0'));
+  write_bytes(path, bytes);
+  reseal(path);
+  CHECK(refusal(path).empty());
+  CHECK(message_of([&] { verify_pack(path); }).find("content's sha256") != std::string::npos);
+}
+
 TEST_CASE("where nothing can be remembered, packs open all the same") {
   const TemporaryFolder folder;
   write_bytes(folder / "file", "");
   ::setenv("XDG_CACHE_HOME", (folder / "file").c_str(), 1);
   write_pack(folder / "x.h5", toy_manifest(), toy_samples());
-  std::filesystem::last_write_time(folder / "x.h5", std::filesystem::last_write_time(folder / "x.h5") - std::chrono::hours(1));
+  std::filesystem::last_write_time(
+      folder / "x.h5", std::filesystem::last_write_time(folder / "x.h5") - std::chrono::hours(1));
   CHECK(open_pack(folder / "x.h5")->manifest().name == "toy");
   ::unsetenv("XDG_CACHE_HOME");
 }
@@ -265,7 +291,8 @@ TEST_CASE("a full disk is an error of the disk, and leaves nothing behind") {
   Manifest manifest = toy_manifest();
   manifest.shape = {1, 200, 200};
   const Tensor samples = torch::zeros({8, 1, 200, 200}, torch::kByte);
-  for (const rlim_t bytes : {rlim_t{0}, rlim_t{100}, rlim_t{700}, rlim_t{3000}, rlim_t{100000}, rlim_t{322000}}) {
+  for (const rlim_t bytes :
+       {rlim_t{0}, rlim_t{100}, rlim_t{700}, rlim_t{3000}, rlim_t{100000}, rlim_t{322000}}) {
     std::optional<Error> error;
     {
       const FullDisk full(bytes);
@@ -284,7 +311,8 @@ TEST_CASE("a pack that cannot be created or read is an error of the disk") {
   const TemporaryFolder folder;
   write_bytes(folder / "file", "x");
   for (const auto& path : {folder / "file/x.h5", folder / "none/x.h5"}) {
-    for (const auto& error : {caught([&] { write_pack(path, toy_manifest(), toy_samples()); }), caught([&] { open_pack(path); })}) {
+    for (const auto& error : {caught([&] { write_pack(path, toy_manifest(), toy_samples()); }),
+                              caught([&] { open_pack(path); })}) {
       REQUIRE(error);
       CHECK(error->code() == Exit::io);
     }

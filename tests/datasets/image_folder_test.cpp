@@ -20,9 +20,11 @@ namespace {
 using Members = std::map<std::string, std::vector<int64_t>>;
 
 /// `count` images of 5x6 below top/name, called 1.png and so on.
-void add_class(const std::filesystem::path& top, const std::string& name, int64_t count, int64_t shade = 0) {
+void add_class(const std::filesystem::path& top, const std::string& name, int64_t count,
+               int64_t shade = 0) {
   for (int64_t i = 0; i < count; ++i) {
-    write_bytes(top / name / (std::to_string(i + 1) + ".png"), encode_png(gray_image(5, 6, shade + i)));
+    write_bytes(top / name / (std::to_string(i + 1) + ".png"),
+                encode_png(gray_image(5, 6, shade + i)));
   }
 }
 
@@ -78,13 +80,16 @@ TEST_CASE("the pack does not depend on the number of threads, and holds what res
   CHECK(hashes.size() == 1);
   const DatasetPtr pack = open_pack(folder / "out.h5");
   CHECK(pack->manifest().resize == "bilinear 5x6 -> 4x4");
-  CHECK(pack->load(std::vector<int64_t>{3})[0].equal(resize(gray_image(5, 6, 3), 4, 4, Resampling::bilinear)));
-  CHECK(load_image(folder / "top/c0/4.png", pack->manifest()).equal(pack->load(std::vector<int64_t>{3})[0]));
+  CHECK(pack->load(std::vector<int64_t>{3})[0].equal(
+      resize(gray_image(5, 6, 3), 4, 4, Resampling::bilinear)));
+  CHECK(load_image(folder / "top/c0/4.png", pack->manifest())
+            .equal(pack->load(std::vector<int64_t>{3})[0]));
 }
 
 TEST_CASE("folders train, val and test divide the classes") {
   const TemporaryFolder folder;
-  add_class(folder / "top", "train/b", 2), add_class(folder / "top", "val/a", 2), add_class(folder / "top", "test/g/c", 1);
+  add_class(folder / "top", "train/b", 2), add_class(folder / "top", "val/a", 2),
+      add_class(folder / "top", "test/g/c", 1);
   const Manifest manifest = import_folder(folder).manifest;
   CHECK(class_names(manifest) == Names{"a", "b", "g/c"});
   CHECK(manifest.default_split == "folders");
@@ -96,19 +101,22 @@ TEST_CASE("folders train, val and test divide the classes") {
 TEST_CASE("where classes lie in several of these folders, their images are divided") {
   const TemporaryFolder folder;
   for (const char* name : {"a", "b"}) {
-    add_class(folder / "top", std::string("train/") + name, 2), add_class(folder / "top", std::string("test/") + name, 1);
+    add_class(folder / "top", std::string("train/") + name, 2),
+        add_class(folder / "top", std::string("test/") + name, 1);
   }
   const Manifest manifest = import_folder(folder).manifest;
   CHECK(manifest.classes[1].first == 3);
   CHECK(manifest.splits.at("folders").kind == SplitScheme::Kind::images);
-  CHECK(manifest.splits.at("folders").members == Members{{"train", {0, 1, 3, 4}}, {"test", {2, 5}}});
+  CHECK(manifest.splits.at("folders").members ==
+        Members{{"train", {0, 1, 3, 4}}, {"test", {2, 5}}});
   add_class(folder / "top", "test/new", 1);
   CHECK(message_of([&] { import_folder(folder); }).find("class \"new\"") != std::string::npos);
 }
 
 TEST_CASE("a file divides classes or images: CSV and JSON, quotes and all") {
   const TemporaryFolder folder;
-  add_class(folder / "top", "a, b", 2), add_class(folder / "top", "c", 2), add_class(folder / "top", "d", 2);
+  add_class(folder / "top", "a, b", 2), add_class(folder / "top", "c", 2),
+      add_class(folder / "top", "d", 2);
   ImportRequest request;
   const auto scheme_of = [&](const std::string& file, const std::string& text) {
     write_bytes(folder / file, text);
@@ -117,20 +125,32 @@ TEST_CASE("a file divides classes or images: CSV and JSON, quotes and all") {
     return manifest.splits.at(manifest.default_split);
   };
   const Members by_class = {{"train", {0}}, {"validation", {2}}, {"test", {1}}};
-  CHECK(scheme_of("s.csv", "class,split\r\n\"a, b\",train\r\nd,val\r\nc,test\r\n").members == by_class);
-  CHECK(scheme_of("t.csv", "\xef\xbb\xbfsplit,x,class\ntrain,1,\"a, b\"\nval,2,d\n\ntest,3,c").members == by_class);
-  CHECK(scheme_of("s.json", R"({"train": ["a, b"], "val": ["d"], "test": ["c"]} // done)").members == by_class);
-  CHECK(scheme_of("n.json", R"({"name": "mine", "splits": {"train": ["a, b"], "validation": ["d"], "test": ["c"]}})").members == by_class);
+  CHECK(scheme_of("s.csv", "class,split\r\n\"a, b\",train\r\nd,val\r\nc,test\r\n").members ==
+        by_class);
+  CHECK(scheme_of("t.csv", "\xef\xbb\xbfsplit,x,class\ntrain,1,\"a, b\"\nval,2,d\n\ntest,3,c")
+            .members == by_class);
+  CHECK(
+      scheme_of("s.json", R"({"train": ["a, b"], "val": ["d"], "test": ["c"]} // done)").members ==
+      by_class);
+  CHECK(
+      scheme_of(
+          "n.json",
+          R"({"name": "mine", "splits": {"train": ["a, b"], "validation": ["d"], "test": ["c"]}})")
+          .members == by_class);
   CHECK(open_pack(folder / "out.h5")->manifest().default_split == "mine");
 
   const Members by_image = {{"train", {0, 2}}, {"test", {5}}};
-  const SplitScheme images = scheme_of("i.csv", "filename,split\n\"a, b/1.png\",train\nc/1.png,train\nd/2.png,test\n");
+  const SplitScheme images =
+      scheme_of("i.csv", "filename,split\n\"a, b/1.png\",train\nc/1.png,train\nd/2.png,test\n");
   CHECK(images.kind == SplitScheme::Kind::images);
   CHECK(images.members == by_image);
-  CHECK(scheme_of("i.json", R"({"kind": "images", "train": ["a, b/1.png", "c/1.png"], "test": ["d/2.png"]})").members == by_image);
+  CHECK(scheme_of("i.json",
+                  R"({"kind": "images", "train": ["a, b/1.png", "c/1.png"], "test": ["d/2.png"]})")
+            .members == by_image);
   CHECK(import_folder(folder, request).notes == Names{"3 images are in no split"});
 
-  const SplitScheme shares = scheme_of("f.json", R"({"kind": "images", "fractions": {"train": 0.5, "test": 0.5}, "seed": 3})");
+  const SplitScheme shares = scheme_of(
+      "f.json", R"({"kind": "images", "fractions": {"train": 0.5, "test": 0.5}, "seed": 3})");
   CHECK(shares.members.at("train").size() == 3);
   CHECK(shares.members.at("test").size() == 3);
 }
@@ -148,7 +168,9 @@ TEST_CASE("a file that divides badly is refused, with the line and the nearest n
     CHECK(!std::filesystem::exists(folder / "out.h5"));
     return std::string(error->what());
   };
-  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
   CHECK(has(refusal("s.csv", "class,split\nct,train\n"), "did you mean \"cat\""));
   CHECK(has(refusal("s.csv", "class,split\ncat,training\n"), "line 2"));
   CHECK(has(refusal("s.csv", "class,split\ncat,train,1\n"), "3 cells"));
@@ -167,8 +189,10 @@ TEST_CASE("a file that divides badly is refused, with the line and the nearest n
 TEST_CASE("without a division, 64/16/20 % are drawn: whole classes from ten on, always images") {
   Manifest manifest = toy_manifest();
   manifest.classes.clear();
-  for (int64_t c = 0; c < 25; ++c) manifest.classes.push_back({"c" + std::to_string(c), "", 10 * c, 10});
-  const SplitScheme classes = apply_rule(default_rule(SplitScheme::Kind::classes), manifest, {}, "");
+  for (int64_t c = 0; c < 25; ++c)
+    manifest.classes.push_back({"c" + std::to_string(c), "", 10 * c, 10});
+  const SplitScheme classes =
+      apply_rule(default_rule(SplitScheme::Kind::classes), manifest, {}, "");
   CHECK(classes.members.at("train").size() == 16);
   CHECK(classes.members.at("validation").size() == 4);
   CHECK(classes.members.at("test").size() == 5);
@@ -177,6 +201,7 @@ TEST_CASE("without a division, 64/16/20 % are drawn: whole classes from ten on, 
   for (const int64_t row : images.members.at("test")) ++per_class[static_cast<size_t>(row / 10)];
   CHECK(per_class == std::vector<int>(25, 2));
   manifest.splits = {{"random", classes}, {"images", images}};
+  manifest.default_split = "random";
   manifest_from_json(manifest_to_json(manifest), "both");  // disjoint, in range
 
   const TemporaryFolder folder;
@@ -206,7 +231,8 @@ TEST_CASE("one unreadable image is named, the first by order, and no pack is lef
 TEST_CASE("sizes that differ need --image-size, and then do not matter; colour makes all colour") {
   const TemporaryFolder folder;
   add_class(folder / "top", "a", 2);
-  const Tensor red = torch::cat({torch::full({1, 9, 9}, 200), torch::zeros({2, 9, 9})}).to(torch::kByte);
+  const Tensor red =
+      torch::cat({torch::full({1, 9, 9}, 200), torch::zeros({2, 9, 9})}).to(torch::kByte);
   write_bytes(folder / "top/b/1.PNG", encode_png(red));
   const std::string message = message_of([&] { import_folder(folder); });
   CHECK(message.find("5x6") != std::string::npos);
@@ -221,7 +247,11 @@ TEST_CASE("sizes that differ need --image-size, and then do not matter; colour m
   CHECK(colour->load(std::vector<int64_t>{2})[0][1].eq(0).all().item<bool>());
   request.channels = 1;
   CHECK(import_folder(folder, request).manifest.shape == std::vector<int64_t>{1, 3, 3});
-  CHECK(open_pack(folder / "out.h5")->load(std::vector<int64_t>{2}).eq(60).all().item<bool>());  // .299 * 200
+  CHECK(open_pack(folder / "out.h5")
+            ->load(std::vector<int64_t>{2})
+            .eq(60)
+            .all()
+            .item<bool>());  // .299 * 200
 }
 
 TEST_CASE("kept originals load as the plain import does") {
@@ -244,15 +274,20 @@ TEST_CASE("folders that hold no data set are refused") {
   std::filesystem::create_directories(folder / "top/empty");
   CHECK(message_of([&] { import_folder(folder); }).find("no .png") != std::string::npos);
   write_bytes(folder / "top/1.png", encode_png(gray_image(2, 2)));
-  CHECK(message_of([&] { import_folder(folder); }).find("beside the class folders") != std::string::npos);
+  CHECK(message_of([&] { import_folder(folder); }).find("beside the class folders") !=
+        std::string::npos);
   ImportRequest request;
   request.sources = {folder / "none"};
   CHECK(caught([&] { import_dataset("folder", request, folder / "out.h5"); })->code() == Exit::io);
   request.sources = {folder / "top", folder / "top"};
-  CHECK(caught([&] { import_dataset("folder", request, folder / "out.h5"); })->code() == Exit::bad_spec);
+  CHECK(caught([&] { import_dataset("folder", request, folder / "out.h5"); })->code() ==
+        Exit::bad_spec);
   request.image_size = -3;
-  CHECK(caught([&] { import_dataset("folder", request, folder / "out.h5"); })->code() == Exit::bad_spec);
-  CHECK(message_of([&] { import_dataset("omniglott", request, folder / "out.h5"); }).find("did you mean \"omniglot\"") != std::string::npos);
+  CHECK(caught([&] { import_dataset("folder", request, folder / "out.h5"); })->code() ==
+        Exit::bad_spec);
+  CHECK(message_of([&] {
+          import_dataset("omniglott", request, folder / "out.h5");
+        }).find("did you mean \"omniglot\"") != std::string::npos);
 }
 
 TEST_CASE("a place that cannot be written to is found out before the work") {
@@ -273,7 +308,8 @@ TEST_CASE("a place that cannot be written to is found out before the work") {
 
 TEST_CASE("an exported data set imports again as it was") {
   const TemporaryFolder folder;
-  add_class(folder / "top", "train/g/a", 3, 1), add_class(folder / "top", "train/g/b", 2, 5), add_class(folder / "top", "test/c", 2, 9);
+  add_class(folder / "top", "train/g/a", 3, 1), add_class(folder / "top", "train/g/b", 2, 5),
+      add_class(folder / "top", "test/c", 2, 9);
   import_folder(folder);
   const DatasetPtr before = open_pack(folder / "out.h5");
   CHECK(export_png(*before, folder / "export/here") == 7);
@@ -306,11 +342,14 @@ TEST_CASE("nothing is exported outside of the folder, nor half") {
   CHECK(std::filesystem::exists(folder / "flat/a/two/01.png"));
 }
 
-TEST_CASE("the data set \"pack\" finds its file here or below KSHOT_DATA, and says how to make it") {
+TEST_CASE(
+    "the data set \"pack\" finds its file here or below KSHOT_DATA, and says how to make it") {
   const TemporaryFolder folder;
   write_pack(folder / "toy.h5", toy_manifest(), toy_samples());
   const DatasetPlugin& plugin = Registry<DatasetPlugin>::instance().find("pack");
-  const auto make = [&](const std::string& path) { return plugin.make({{"name", "pack"}, {"path", path}}); };
+  const auto make = [&](const std::string& path) {
+    return plugin.make({{"name", "pack"}, {"path", path}});
+  };
   CHECK(make((folder / "toy.h5").string())->manifest().name == "toy");
   const auto error = caught([&] { make("toy.h5"); });
   REQUIRE(error);

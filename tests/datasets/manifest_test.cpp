@@ -14,7 +14,8 @@ TEST_CASE("a manifest survives JSON unchanged") {
   CHECK(again.samples() == 8);
 }
 
-TEST_CASE("a manifest that is not consistent is refused, naming where it stands and what is wrong") {
+TEST_CASE(
+    "a manifest that is not consistent is refused, naming where it stands and what is wrong") {
   struct Fault {
     const char* pointer;
     Json value;

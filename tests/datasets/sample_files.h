@@ -13,12 +13,15 @@ namespace kshot::test {
 
 inline void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// A gray image of that height and width, all pixels different from their neighbours and from other `shade`s.
+/// A gray image of that height and width, all pixels different from their neighbours and from other
+/// `shade`s.
 inline Tensor gray_image(int64_t height, int64_t width, int64_t shade = 0) {
-  const Tensor y = torch::arange(height).view({1, height, 1}), x = torch::arange(width).view({1, 1, width});
+  const Tensor y = torch::arange(height).view({1, height, 1}),
+               x = torch::arange(width).view({1, 1, width});
   return ((37 * y + 53 * x * x + 11 * x * y + 5 * shade) % 256).to(torch::kByte);
 }
 
@@ -36,13 +39,16 @@ inline Manifest toy_manifest() {
   manifest.classes = {{"a/one", "a", 0, 4}, {"a/two", "a", 4, 1}, {"b/\xc3\xa9", "b", 5, 3}};
   manifest.splits["by_class"].members = {{"train", {0, 2}}, {"test", {1}}};
   manifest.splits["by_image"].kind = SplitScheme::Kind::images;
-  manifest.splits["by_image"].members = {{"train", {0, 1, 5}}, {"validation", {2, 6}}, {"test", {3, 7}}};
+  manifest.splits["by_image"].members = {
+      {"train", {0, 1, 5}}, {"validation", {2, 6}}, {"test", {3, 7}}};
   manifest.default_split = "by_class";
   manifest.source = "made up", manifest.licence = "none", manifest.resize = "none";
   return manifest;
 }
 
-inline Tensor toy_samples() { return torch::arange(8 * 16).remainder(251).to(torch::kByte).view({8, 1, 4, 4}); }
+inline Tensor toy_samples() {
+  return torch::arange(8 * 16).remainder(251).to(torch::kByte).view({8, 1, 4, 4});
+}
 
 /// Folders of a real download, or empty: below KSHOT_DATA, else below ../shared/data.
 std::filesystem::path real_data(const std::string& folder);
@@ -53,7 +59,7 @@ struct PngParts {
   uint32_t width = 1, height = 1;
   int bit_depth = 8, colour_type = 0;
   std::string palette = {}, transparency = {};
-  std::string scanlines = {};  ///< each begins with its filter byte
+  std::string scanlines = {};     ///< each begins with its filter byte
   std::string after_header = {};  ///< further chunks
 };
 

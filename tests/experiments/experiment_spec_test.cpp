@@ -176,8 +176,7 @@ TEST_CASE("a resolved spec holds every default") {
 }
 
 TEST_CASE("a block of options without a name is the default plugin's") {
-  const Json resolved =
-      spec_to_json(read_spec({{"algorithm", {{"distance", "cosine"}}}}, "cpu"));
+  const Json resolved = spec_to_json(read_spec({{"algorithm", {{"distance", "cosine"}}}}, "cpu"));
   CHECK(resolved["algorithm"]["name"] == "protonet");
   CHECK(resolved["algorithm"]["distance"] == "cosine");
 }

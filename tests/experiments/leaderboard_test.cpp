@@ -114,7 +114,7 @@ fs::path write_record(const fs::path& results, const Recipe& recipe) {
   result.merge_patch(recipe.result);
   write_json(folder / "spec.json", spec);
   write_json(folder / "env.json", {{"device", "cpu"}, {"libtorch", "2.11.0"}});
-  write_json(folder / "data.json", {{"test_classes", listed}});
+  write_json(folder / "data.json", {{"sha256", "0123456789abcdef"}, {"test_classes", listed}});
   write_file_atomically(folder / "episodes.jsonl", outcomes_text(evaluation.episodes));
   write_json(folder / "result.json", result);
   return folder;
@@ -237,6 +237,10 @@ TEST_CASE("an altered record is left out, with a warning that names it") {
               write_json(run / "result.json", {{"run", 3}});
             }),
             "not a record"));
+  CHECK(has(warning_after([](const fs::path& run) {
+              edit_result(run, {{"data", {{"sha256", "ffff"}}}});
+            }),
+            "another data set"));
   warning_after([](const fs::path& run) { fs::remove(run / "episodes.jsonl"); });
   warning_after([](const fs::path& run) { fs::remove(run / "data.json"); });
 }

@@ -116,8 +116,8 @@ using Compose = std::function<Tensor(const Tensor& x, const ParamList& p)>;
 
 /// One block on 9x9 images of 2 channels, with moved parameters so that each one shows.
 void check_one_block(const Json& options, const Compose& compose) {
-  Json block = options;
-  block.update({{"blocks", 1}, {"channels", 3}, {"features", options.value("features", "map")}});
+  Json block{{"blocks", 1}, {"channels", 3}, {"features", "map"}};
+  if (options.is_object()) block.update(options);
   CAPTURE(block.dump());
   const auto backbone = conv4(block);
   ParamList params = init(*backbone, {2, 9, 9}).to(torch::kCPU, torch::kDouble).clone();
@@ -147,7 +147,7 @@ TEST_CASE("each option has the effect that it names") {
     return torch::relu(norm(torch::conv2d(x, p["conv.weight"], p["conv.bias"], 2, 1), p));
   });
   check_one_block({{"reduce", "stride"}, {"padding", "none"}}, [](const auto& x, const auto& p) {
-    return torch::relu(norm(torch::conv2d(x, p["conv.weight"], p["conv.bias"], 2, 0), p));
+    return torch::relu(norm(torch::conv2d(x, p["conv.weight"], p["conv.bias"], 2), p));
   });
   check_one_block({{"negative_slope", 0.01}}, [](const auto& x, const auto& p) {
     return torch::max_pool2d(torch::leaky_relu(norm(conv(x, p), p), 0.01), 2);
@@ -197,7 +197,7 @@ TEST_CASE("pooling before an increasing activation gives the same bits and the s
       block.negative_slope = slope;
       block.pool_same = same;
       const auto as_written = [&](const ParamList& p) {
-        const Tensor map = conv2d(images, p["b.conv.weight"], {}, {});
+        const Tensor map = conv2d(images, p["b.conv.weight"], Tensor(), Conv2d{});
         return max_pool2(slope == 0 ? torch::relu(map) : torch::leaky_relu(map, slope), same);
       };
       const auto gradient = [&](const std::function<Tensor(const ParamList&)>& function) {

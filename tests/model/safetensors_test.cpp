@@ -1,5 +1,6 @@
 #include "tests/doctest_torch.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "framework/base/error.h"
@@ -41,7 +42,7 @@ TEST_CASE("tensors of every type and shape, and metadata, come back as they were
   file.tensors.push_back({"scalar", torch::tensor(2.5, torch::kDouble)});
   file.tensors.push_back({"nothing", torch::empty({0, 3})});
   file.tensors.push_back({"turned", numbers({4, 3}, 2).t()});
-  file.tensors.push_back({"not numbers", torch::tensor({std::nan(""), INFINITY, -0.0, 5e-324}, torch::kDouble)});
+  file.tensors.push_back({"not numbers", torch::tensor({std::nan(""), std::numeric_limits<double>::infinity(), -0.0, 5e-324}, torch::kDouble)});
   file.metadata = {{"format", "test"}, {"text", "with \"quotes\", \n and ü"}};
   const std::string bytes = to_safetensors(file);
   const TensorFile read = from_safetensors(bytes, "memory");

@@ -79,9 +79,8 @@ TEST_CASE("conv2d with each task's own kernels equals a loop over tasks, to the 
       for (const bool bias : {true, false}) {
         std::vector<Tensor> inputs{numbers({3, 4, channels, 7, 6}, 1), numbers({3, 2, channels, 3, 3}, 2)};
         if (bias) inputs.push_back(numbers({3, 2}, 3));
-        const Conv2d how = conv;
-        const test::Function op = [how](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], at_or_none(in, 2), how); };
-        check_loop({name + ", " + std::to_string(channels) + " channels", inputs, op, op});
+        const test::Function op = [&](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], at_or_none(in, 2), conv.how); };
+        check_loop({conv.name + ", " + std::to_string(channels) + " channels", inputs, op, op});
       }
     }
   }
@@ -285,7 +284,7 @@ TEST_CASE("conv2d equals torch::conv2d on the padded image, for few and for many
           }
           const Tensor expected = torch::conv2d(padded, weight, bias, conv.how.stride).unflatten(0, {2, 3});
           CHECK(difference(conv2d(x, weight, bias, conv.how), expected) <= kSame);
-          CHECK(difference(conv2d(x, weight, {}, conv.how), expected - bias.view({6, 1, 1})) <= kSame);
+          CHECK(difference(conv2d(x, weight, Tensor(), conv.how), expected - bias.view({6, 1, 1})) <= kSame);
         }
       }
     }
@@ -295,7 +294,7 @@ TEST_CASE("conv2d equals torch::conv2d on the padded image, for few and for many
 TEST_CASE("conv2d in float32 by patches agrees with LibTorch's to rounding") {
   const Tensor x = numbers({1, 5, 1, 28, 28}, 1).to(torch::kFloat), weight = numbers({64, 1, 3, 3}, 2).to(torch::kFloat);
   const Tensor expected = torch::conv2d(x[0], weight, {}, 1, 1);
-  CHECK(difference(conv2d(x, weight, {}, {})[0], expected) <= 1e-5);
+  CHECK(difference(conv2d(x, weight, Tensor(), Conv2d{})[0], expected) <= 1e-5);
 }
 
 TEST_CASE("TensorFlow's SAME puts the odd zero at the bottom and right") {
@@ -435,10 +434,10 @@ TEST_CASE("a leading axis that is not the number of tasks is refused by every op
   const Tensor images = numbers({3, 4, 2, 5, 5}, 1), rows = numbers({3, 4, 5}, 1), bias3 = numbers({3, 2}, 2);
   for (const int64_t wrong : {1, 2, 4}) {
     CAPTURE(wrong);
-    CHECK_THROWS_AS(conv2d(images, numbers({wrong, 2, 2, 3, 3}, 2), {}, {}), c10::Error);
+    CHECK_THROWS_AS(conv2d(images, numbers({wrong, 2, 2, 3, 3}, 2), Tensor(), Conv2d{}), c10::Error);
     CHECK_THROWS_AS(conv2d(images, numbers({2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}), c10::Error);
     CHECK_THROWS_AS(conv2d(images, numbers({3, 2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}), c10::Error);
-    CHECK_THROWS_AS(linear(rows, numbers({wrong, 2, 5}, 2), {}), c10::Error);
+    CHECK_THROWS_AS(linear(rows, numbers({wrong, 2, 5}, 2), Tensor()), c10::Error);
     CHECK_THROWS_AS(linear(rows, numbers({2, 5}, 2), numbers({wrong, 2}, 3)), c10::Error);
     for (const NormMode mode : {NormMode::batch, NormMode::given, NormMode::running}) {
       CHECK_THROWS_AS(norm_in_mode(mode, {images, numbers({wrong, 2}, 2), bias3, bias3, bias3.abs()}), c10::Error);
@@ -449,7 +448,7 @@ TEST_CASE("a leading axis that is not the number of tasks is refused by every op
   }
   // One task: two rows must not become two tasks by broadcasting.
   const Tensor one = numbers({1, 4, 2, 5, 5}, 1), own = numbers({1, 2}, 2), two = numbers({2, 2}, 2).abs();
-  CHECK_THROWS_AS(conv2d(one, numbers({2, 2, 2, 3, 3}, 2), {}, {}), c10::Error);
+  CHECK_THROWS_AS(conv2d(one, numbers({2, 2, 2, 3, 3}, 2), Tensor(), Conv2d{}), c10::Error);
   CHECK_THROWS_AS(conv2d(one, numbers({2, 2, 3, 3}, 2), two, {}), c10::Error);
   CHECK_THROWS_AS(linear(numbers({1, 4, 5}, 1), numbers({2, 5}, 2), two), c10::Error);
   CHECK_THROWS_AS(norm_in_mode(NormMode::batch, {one, two, own}), c10::Error);

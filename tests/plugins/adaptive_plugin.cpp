@@ -37,7 +37,7 @@ class Adaptive final : public Algorithm {
     const Tensor head = adapted_head(leaves, tasks.support, context, &met);
     Forward forward;
     const Tensor features = backbone_->features(leaves.scope("backbone"), tasks.query.inputs, forward);
-    const Tensor logits = linear(features, head, {});
+    const Tensor logits = linear(features, head, Tensor());
     const Tensor losses = task_cross_entropy(logits, tasks.query.targets);
     TaskGradients result;
     result.gradients = gradients_of(losses.sum(), leaves);
@@ -64,7 +64,7 @@ class Adaptive final : public Algorithm {
         : backbone_(backbone), weights_(std::move(weights)), head_(std::move(head)) {}
     Tensor logits(const Tensor& query) const override {
       Forward forward{.norm = NormMode::running};
-      return linear(backbone_.features(weights_, query, forward), head_, {});
+      return linear(backbone_.features(weights_, query, forward), head_, Tensor());
     }
 
    private:
@@ -88,7 +88,7 @@ class Adaptive final : public Algorithm {
     }
     features = features + torch::stack(noise).to(features.options());
     const Tensor head = leaves["head"].unsqueeze(0).expand({tasks, -1, -1});
-    const Tensor loss = task_cross_entropy(linear(features, head, {}), support.targets).sum();
+    const Tensor loss = task_cross_entropy(linear(features, head, Tensor()), support.targets).sum();
     const Tensor gradient = torch::autograd::grad({loss}, {head}, {}, true, /*create_graph=*/true)[0];
     return head - leaves["inner_lr"] * gradient;
   }

@@ -19,9 +19,9 @@ using test::TemporaryFolder;
 
 Checkpoint sample(double scale, const std::string& text = "a") {
   Checkpoint checkpoint;
-  checkpoint.weights.add({"net.weight", scale * numbers({20, 3}, 1)});
+  checkpoint.weights.add({"net.weight", scale * numbers({200, 3}, 1)});
   checkpoint.weights.add({"net.mean", scale * numbers({3}, 2), Role::buffer, "slow"});
-  checkpoint.optimizer.add({"net.weight.exp_avg", scale * numbers({20, 3}, 3), Role::buffer});
+  checkpoint.optimizer.add({"net.weight.exp_avg", scale * numbers({200, 3}, 3), Role::buffer});
   checkpoint.optimizer.add({"net.weight.step", torch::tensor(static_cast<int64_t>(10 * scale)), Role::buffer});
   checkpoint.state = {{"iteration", 10 * scale}, {"best", 0.1 + 0.2}, {"text", text}};
   return checkpoint;
@@ -65,7 +65,7 @@ TEST_CASE("one flipped bit anywhere in the tensors' file is refused") {
   const TemporaryFolder folder;
   save_checkpoint(folder.path(), "last", sample(1));
   const std::string good = read_file(folder / "last.safetensors");
-  for (size_t i = 0; i < good.size(); i += 7) {
+  for (size_t i = 0; i < good.size(); i += 97) {
     std::string damaged = good;
     damaged[i] = static_cast<char>(damaged[i] ^ 1);
     std::ofstream(folder / "last.safetensors", std::ios::binary) << damaged;
@@ -101,22 +101,22 @@ TEST_CASE("weights of another network are refused by name") {
   const TemporaryFolder folder;
   save_checkpoint(folder.path(), "last", sample(1));
   ParamList other;
-  other.add({"net.weight", numbers({20, 4}, 1)});
+  other.add({"net.weight", numbers({200, 4}, 1)});
   const auto error = caught([&] { load_checkpoint(folder.path(), "last", other); });
   REQUIRE(error);
   CHECK(error->code() == Exit::bad_data);
-  CHECK(std::string(error->what()).find("\"net.weight\" has shape [20,3], expected [20,4]") != std::string::npos);
+  CHECK(std::string(error->what()).find("\"net.weight\" has shape [200,3], expected [200,4]") != std::string::npos);
   CHECK(std::string(error->what()).find("\"net.mean\" is not expected") != std::string::npos);
 }
 
 TEST_CASE("a full disk leaves the old checkpoint, whichever file it stops") {
-  // The tensors need 2 KB. With a long text the state needs more, so each file in turn is the one that fails.
+  // The tensors need 10 KB. With a long text the state needs 20, so each file in turn is the one that fails.
   for (const size_t text : {size_t{1}, size_t{20000}}) {
     const TemporaryFolder folder;
     save_checkpoint(folder.path(), "last", sample(1));
     std::optional<Error> error;
     {
-      const test::FullDisk full(text == 1 ? 1500 : 10000);
+      const test::FullDisk full(text == 1 ? 5000 : 15000);
       error = caught([&] { save_checkpoint(folder.path(), "last", sample(2, std::string(text, 'x'))); });
     }
     REQUIRE(error);

@@ -20,7 +20,7 @@ std::vector<Episodes> loaded_directly(const TaskSource& source, int64_t meta_bat
 void check_same(const std::vector<Episodes>& a, const std::vector<Episodes>& b) {
   REQUIRE(a.size() == b.size());
   for (size_t g = 0; g < a.size(); ++g) {
-    CHECK(a[g].plans == b[g].plans);
+    CHECK((a[g].plans == b[g].plans));
     CHECK(torch::equal(a[g].support.inputs, b[g].support.inputs));
     CHECK(torch::equal(a[g].query.inputs, b[g].query.inputs));
     CHECK(torch::equal(a[g].query.targets, b[g].query.targets));
@@ -71,6 +71,15 @@ TEST_CASE("a prefetcher that nobody reads stops at its depth and ends at once") 
     feed.next();
   }
   CHECK(source->loads <= 4);  // one taken, two waiting, one in hand
+}
+
+TEST_CASE("to ask for more than was to be prefetched is a defect, not a wait without end") {
+  Prefetcher feed(std::make_shared<test::ScriptedSource>(), 1, 0, 2);
+  feed.next();
+  feed.next();
+  const auto error = test::caught([&] { feed.next(); });
+  REQUIRE(error);
+  CHECK(error->code() == Exit::internal);
 }
 
 TEST_CASE("no iterations, no tasks") {

@@ -1,0 +1,116 @@
+"""A Python of its own for scripts/check_outside: a virtual environment in ~/.cache/kshot with h5py and safetensors, and
+PyTorch from the wheel in which scripts/setup found LibTorch, so that nothing large is installed twice.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path.home() / ".cache/kshot"
+# After h5py, safetensors and numpy: what PyTorch itself imports; set-up installs its wheel without dependencies.
+PACKAGES = ["h5py==3.*", "safetensors==0.*", "numpy==2.*", "typing_extensions==4.*", "sympy==1.*", "filelock==3.*",
+            "jinja2==3.*", "networkx==3.*", "fsspec"]
+
+
+class Unavailable(Exception):
+    """The environment cannot be had here: no network, no Python that fits."""
+
+
+def say(text):
+    print(f"check_outside: {text}", file=sys.stderr, flush=True)
+
+
+def torch_dir():
+    found = subprocess.run([TOP / "scripts/setup", "--print-torch-dir"], text=True, capture_output=True)
+    if found.returncode != 0:
+        raise Unavailable(found.stderr.strip() or "LibTorch was not found: run scripts/setup first")
+    return pathlib.Path(found.stdout.strip())
+
+
+def python_for(torch):
+    """The interpreter that the wheel's extension module was built for, and its version as "3.11"."""
+    module = next(torch.glob("_C.cpython-*.so"), None)
+    tag = re.match(r"_C\.cpython-3(\d+)-", module.name) if module else None
+    if tag is None:
+        raise Unavailable(f"{torch} is LibTorch without PyTorch's Python part")
+    version = f"3.{tag[1]}"
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for python in ["/usr/bin/python3", sys.executable, f"python{version}"]:
+        if shutil.which(python) and subprocess.run([python, "-c", ask], text=True, capture_output=True).stdout.strip() == version:
+            return python, version
+    raise Unavailable(f"the PyTorch in {torch} is for Python {version}, which is not here")
+
+
+def fill(folder, python):
+    new = folder.with_name(folder.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    say("installing h5py and safetensors into ~/.cache/kshot (0.2 GB, once)")
+    # Debian's python3 makes no environment with pip inside unless python3-venv is installed.
+    pip = [python, "-m", "pip", "--python", new / "bin/python", "install", "--quiet", "--only-binary=:all:",
+           "--no-cache-dir", "--disable-pip-version-check", *PACKAGES]
+    for command in ([python, "-m", "venv", "--without-pip", new], pip):
+        done = subprocess.run(command, text=True, capture_output=True)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["no reason given"]
+            raise Unavailable(f"{' '.join(map(str, command[1:3]))}: {lines[-1]}")
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)
+
+
+def enter():
+    """Continues this program in the environment, made if need be; returns the torch folder once it runs there."""
+    torch = torch_dir()
+    python, version = python_for(torch)
+    folder = CACHE / f"outside-{version}-{hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:8]}"
+    if pathlib.Path(sys.prefix) == folder:
+        return torch
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "outside.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            fill(folder, python)
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    os.execve(folder / "bin/python", [str(folder / "bin/python"), *sys.argv], environment)
+
+
+def empty_library(name):
+    path = pathlib.Path(sys.prefix) / "empty" / name
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        new = path.with_name(f"{name}.{os.getpid()}")
+        made = subprocess.run(["c++", "-shared", "-x", "c++", os.devnull, "-o", new, f"-Wl,-soname,{name}"],
+                              text=True, capture_output=True)
+        if made.returncode != 0:
+            raise Unavailable(f"no empty {name} could be made: {made.stderr.strip().splitlines()[-1]}")
+        new.rename(path)
+    return path
+
+
+def load_libraries(torch):
+    """Loads PyTorch's libraries. Its Python part is linked with all of CUDA, 3 GB that set-up leaves out on a machine
+    without a GPU; work on the CPU calls none of it, so that an empty library of the right name serves."""
+    lazily = os.RTLD_LAZY | os.RTLD_GLOBAL
+    sys.setdlopenflags(lazily)
+    while True:
+        try:
+            return ctypes.CDLL(str(torch / "lib/libtorch_python.so"), lazily)
+        except OSError as problem:
+            missing = re.match(r"(lib(?:cu|nccl|nv)[\w.-]+): cannot open shared object file", str(problem))
+            if missing is None:
+                raise Unavailable(f"PyTorch cannot be loaded: {problem}") from None
+            ctypes.CDLL(str(empty_library(missing[1])), lazily)
+
+
+def load_torch(torch):
+    say("loading PyTorch")
+    load_libraries(torch)
+    sys.path.append(str(torch.parent))
+    import torch as module
+    return module
