@@ -58,8 +58,9 @@ def fill(folder, python):
     for command in ([python, "-m", "venv", "--without-pip", new], pip):
         done = subprocess.run(command, text=True, capture_output=True)
         if done.returncode != 0:
+            shutil.rmtree(new, ignore_errors=True)
             lines = done.stderr.strip().splitlines() or ["no reason given"]
-            raise Unavailable(f"{' '.join(map(str, command[1:3]))}: {lines[-1]}")
+            raise Unavailable(f"{command[2]}: {lines[-1]}")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
 

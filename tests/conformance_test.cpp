@@ -1,8 +1,7 @@
 // Properties that every registered algorithm and backbone must have, in every mode that its options
 // offer. A new plugin is covered by being registered.
-#include "tests/doctest_torch.h"
-
 #include "framework/run/algorithm.h"
+#include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
@@ -19,13 +18,17 @@ Tensor random_tensor(const std::vector<int64_t>& shape, uint64_t index) {
 
 Labelled random_set(int64_t tasks, int64_t per_class, int64_t classes, uint64_t index) {
   const int64_t images = per_class * classes;
-  const Tensor labels = torch::arange(images).remainder(classes).unsqueeze(0).expand({tasks, -1}).contiguous();
+  const Tensor labels =
+      torch::arange(images).remainder(classes).unsqueeze(0).expand({tasks, -1}).contiguous();
   return {random_tensor({tasks, images, kImage[0], kImage[1], kImage[2]}, index), labels};
 }
 
 Episodes random_episodes(int64_t tasks, Feeds feeds) {
   const bool minibatch = feeds == Feeds::minibatches;
-  Episodes episodes{random_set(tasks, minibatch ? 0 : kShot, kWay, 1), random_set(tasks, kQuery, kWay, 2), kWay, {}};
+  Episodes episodes{random_set(tasks, minibatch ? 0 : kShot, kWay, 1),
+                    random_set(tasks, kQuery, kWay, 2),
+                    kWay,
+                    {}};
   for (int64_t t = 0; t < tasks; ++t) {
     episodes.plans.push_back({});
     episodes.plans.back().index = 100 + static_cast<uint64_t>(t);
@@ -66,10 +69,12 @@ std::vector<Subject> all_subjects() {
     subjects.push_back(subject_of(plugin, {{"name", name}}));
     for (const OptionRow& row : plugin.options()) {
       for (const std::string& value : row.option.one_of) {
-        if (value != row.default_value) subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, value}}));
+        if (value != row.default_value)
+          subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, value}}));
       }
       if (row.default_value.is_boolean()) {
-        subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, !row.default_value.get<bool>()}}));
+        subjects.push_back(
+            subject_of(plugin, {{"name", name}, {row.path, !row.default_value.get<bool>()}}));
       }
     }
   }
@@ -86,8 +91,9 @@ void for_every_algorithm(Check check) {
 
 TaskGradients learn(const Subject& subject, const Episodes& episodes) {
   const auto indices = indices_of(episodes);
-  return subject.algorithm->learn(subject.weights, episodes,
-                                  Context{.iteration = 5, .iterations = 10, .training = true, .seed = 9, .tasks = indices});
+  return subject.algorithm->learn(
+      subject.weights, episodes,
+      Context{.iteration = 5, .iterations = 10, .training = true, .seed = 9, .tasks = indices});
 }
 
 Tensor logits(const Subject& subject, const Episodes& episodes) {
@@ -108,7 +114,8 @@ bool same_bits(const ParamList& a, const ParamList& b) {
 
 double distance(const ParamList& a, const ParamList& b) {
   double squares = 0;
-  for (size_t i = 0; i < a.size(); ++i) squares += (a.at(i).value - b.at(i).value).square().sum().item<double>();
+  for (size_t i = 0; i < a.size(); ++i)
+    squares += (a.at(i).value - b.at(i).value).square().sum().item<double>();
   return std::sqrt(squares);
 }
 
@@ -126,7 +133,8 @@ TEST_CASE("an algorithm is transductive exactly if changing a query moves other 
     episodes.query.inputs[0][0] = random_tensor(kImage, 77) * 3;
     const Tensor after = logits(subject, episodes);
     CHECK_FALSE(torch::equal(before[0][0], after[0][0]));
-    const bool moved = (before - after).narrow(1, 1, before.size(1) - 1).abs().max().item<double>() > 1e-12;
+    const bool moved =
+        (before - after).narrow(1, 1, before.size(1) - 1).abs().max().item<double>() > 1e-12;
     CHECK(moved == subject.algorithm->transductive());
   });
 }
@@ -196,14 +204,17 @@ TEST_CASE("shapes: a gradient per learnable, losses and accuracy per task, logit
     CHECK(learned.losses.dim() == 2);
     CHECK(learned.losses.size(0) == 2);
     CHECK(learned.accuracy.sizes() == torch::IntArrayRef({2}));
-    CHECK(logits(subject, random_episodes(2, Feeds::episodes)).sizes() == torch::IntArrayRef({2, kWay * kQuery, kWay}));
+    CHECK(logits(subject, random_episodes(2, Feeds::episodes)).sizes() ==
+          torch::IntArrayRef({2, kWay * kQuery, kWay}));
   });
 }
 
-TEST_CASE("the logits of a query do not depend on the order of the queries or on that of the support") {
+TEST_CASE(
+    "the logits of a query do not depend on the order of the queries or on that of the support") {
   for_every_algorithm([](const Subject& subject) {
     const Episodes episodes = random_episodes(1, Feeds::episodes);
     Episodes turned = episodes;
+    turned.support = {episodes.support.inputs.flip(1), episodes.support.targets.flip(1)};
     turned.query = {episodes.query.inputs.flip(1), episodes.query.targets.flip(1)};
     CHECK(torch::allclose(logits(subject, turned).flip(1), logits(subject, episodes), 1e-9, 1e-10));
   });
@@ -242,9 +253,10 @@ template <class Check>
 void for_every_network(Check check) {
   for (const Network& network : all_networks()) {
     CAPTURE(network.description);
-    const ParamList params = network.backbone->init({kImage, kWay}, Stream(4, Purpose::initialisation, 0))
-                                 .to(torch::kCPU, torch::kDouble)
-                                 .clone();
+    const ParamList params =
+        network.backbone->init({kImage, kWay}, Stream(4, Purpose::initialisation, 0))
+            .to(torch::kCPU, torch::kDouble)
+            .clone();
     check(*network.backbone, params);
   }
 }
@@ -264,7 +276,8 @@ TEST_CASE("with running statistics an image's features do not depend on the othe
     const Tensor images = random_tensor({1, 6, 1, 12, 12}, 3);
     Forward together{.norm = NormMode::running}, alone{.norm = NormMode::running};
     const Tensor all = backbone.features(params, images, together);
-    CHECK(torch::allclose(backbone.features(params, images.narrow(1, 2, 1), alone), all.narrow(1, 2, 1), 1e-10, 1e-12));
+    CHECK(torch::allclose(backbone.features(params, images.narrow(1, 2, 1), alone),
+                          all.narrow(1, 2, 1), 1e-10, 1e-12));
   });
 }
 
@@ -283,7 +296,8 @@ TEST_CASE("a backbone with parameters of each task equals a loop over tasks") {
       std::vector<Tensor> values;
       for (const Param& param : own) values.push_back(param.value[t]);
       Forward forward;
-      const Tensor one = backbone.features(params.with_values(values), images.narrow(0, t, 1), forward);
+      const Tensor one =
+          backbone.features(params.with_values(values), images.narrow(0, t, 1), forward);
       CHECK(torch::allclose(one, all.narrow(0, t, 1), 1e-9, 1e-10));
     }
   });
@@ -314,7 +328,8 @@ TEST_CASE("a backbone's gradients agree with central differences at 40 coordinat
         flat[k] = old - kStep;
         const double below = value(params).item<double>();
         flat[k] = old;
-        CHECK(std::abs((above - below) / (2 * kStep) - gradient.value.reshape(-1)[k].item<double>()) <= 1e-5 * whole);
+        CHECK(std::abs((above - below) / (2 * kStep) -
+                       gradient.value.reshape(-1)[k].item<double>()) <= 1e-5 * whole);
       }
     }
   });

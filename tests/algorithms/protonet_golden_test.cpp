@@ -1,6 +1,5 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/run/algorithm.h"
+#include "tests/doctest_torch.h"
 #include "tests/golden/golden.h"
 
 namespace kshot {
@@ -10,10 +9,12 @@ using test::golden_fill;
 
 Episodes golden_episode() {
   const Tensor wave = torch::cos(torch::arange(5, torch::kDouble)).view({5, 1, 1, 1});
-  const Tensor support = golden_fill({5, 1, 8, 8}, 0.5, 1) + 0.5 * wave * golden_fill({1, 1, 8, 8}, 3.1, 1);
+  const Tensor support =
+      golden_fill({5, 1, 8, 8}, 0.5, 1) + 0.5 * wave * golden_fill({1, 1, 8, 8}, 3.1, 1);
   Episodes episode;
   episode.support = {support.unsqueeze(0), torch::arange(5).unsqueeze(0)};
-  episode.query = {golden_fill({15, 1, 8, 8}, 1.7, 1).unsqueeze(0), torch::arange(15).remainder(5).unsqueeze(0)};
+  episode.query = {golden_fill({15, 1, 8, 8}, 1.7, 1).unsqueeze(0),
+                   torch::arange(15).remainder(5).unsqueeze(0)};
   episode.outputs = 5;
   episode.plans.resize(1);
   return episode;
@@ -27,7 +28,8 @@ struct Golden {
 Golden golden_protonet() {
   const auto backbone = Registry<BackbonePlugin>::instance().find("conv4").make(
       {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}});
-  auto algorithm = Registry<AlgorithmPlugin>::instance().find("protonet").make({{"name", "protonet"}}, backbone);
+  auto algorithm =
+      Registry<AlgorithmPlugin>::instance().find("protonet").make({{"name", "protonet"}}, backbone);
   const ParamList weights = algorithm->init({{1, 8, 8}, 5}, Stream(0, Purpose::initialisation, 0));
   return {std::move(algorithm), test::golden_weights(weights)};
 }
@@ -35,7 +37,8 @@ Golden golden_protonet() {
 TaskGradients learn_golden(torch::Dtype dtype) {
   const Golden golden = golden_protonet();
   const std::vector<uint64_t> tasks{0};
-  return golden.algorithm->learn(golden.weights.to(torch::kCPU, dtype), golden_episode().to(torch::kCPU, dtype),
+  return golden.algorithm->learn(golden.weights.to(torch::kCPU, dtype),
+                                 golden_episode().to(torch::kCPU, dtype),
                                  Context{.training = true, .tasks = tasks});
 }
 
@@ -43,7 +46,9 @@ void check_case(torch::Dtype dtype, double tolerance) {
   const auto expected = test::golden_case("conv_protonet");
   const TaskGradients learned = learn_golden(dtype);
   const double whole = expected["grad_norm"];
-  const auto near = [&](double a, double b) { return std::abs(a - b) <= tolerance * std::max(std::abs(b), whole); };
+  const auto near = [&](double a, double b) {
+    return std::abs(a - b) <= tolerance * std::max(std::abs(b), whole);
+  };
   const double expected_loss = expected["query_loss"];
   CHECK(std::abs(learned.losses.item<double>() - expected_loss) <= tolerance * expected_loss);
   double squares = 0, sum = 0;
@@ -60,9 +65,13 @@ void check_case(torch::Dtype dtype, double tolerance) {
   CHECK(near(sum, expected["grad_sum"]));
 }
 
-TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float64 to 1e-9") { check_case(torch::kDouble, 1e-9); }
+TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float64 to 1e-9") {
+  check_case(torch::kDouble, 1e-9);
+}
 
-TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float32 to 1e-5") { check_case(torch::kFloat, 1e-5); }
+TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float32 to 1e-5") {
+  check_case(torch::kFloat, 1e-5);
+}
 
 }  // namespace
 }  // namespace kshot

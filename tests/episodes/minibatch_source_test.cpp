@@ -1,10 +1,10 @@
-#include "tests/doctest_torch.h"
+#include "episodes/minibatch_source.h"
 
 #include <set>
 
-#include "episodes/minibatch_source.h"
 #include "framework/base/error.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/toy_dataset.h"
 
 namespace kshot {
@@ -17,7 +17,8 @@ const DatasetPtr& toys() {  // 16 training classes of 12 images: 192
   return dataset;
 }
 
-MinibatchSource minibatches(int64_t batch, uint64_t seed = 1, const std::vector<std::string>& splits = {"train"},
+MinibatchSource minibatches(int64_t batch, uint64_t seed = 1,
+                            const std::vector<std::string>& splits = {"train"},
                             const DatasetView& view = {}) {
   return {toys(), view, splits, batch, seed};
 }
@@ -53,7 +54,9 @@ TEST_CASE("a last, smaller batch is left out, and no image twice in an epoch") {
   CHECK(std::set<int64_t>(rows.begin(), rows.end()).size() == 150);
 }
 
-TEST_CASE("a batch is a function of seed and number: not of the batches drawn before, nor of their size's remainder") {
+TEST_CASE(
+    "a batch is a function of seed and number: not of the batches drawn before, nor of their "
+    "size's remainder") {
   const MinibatchSource source = minibatches(32), fresh = minibatches(32);
   const TaskPlan plan = source.plan(17);
   source.plan(3);
@@ -95,7 +98,8 @@ TEST_CASE("turned classes are classes of their own, with turned pixels") {
   const Tensor images = source.load(std::span(&plan, 1)).query.inputs[0];
   const Tensor upright = to_input(toys()->load(plan.query), {});
   for (int64_t i = 0; i < 64; ++i) {
-    const int64_t turns = plan.query_labels[static_cast<size_t>(i)] / 16;  // all classes upright, then at 90 degrees, ...
+    const int64_t turns = plan.query_labels[static_cast<size_t>(i)] /
+                          16;  // all classes upright, then at 90 degrees, ...
     CHECK(torch::equal(images[i], torch::rot90(upright[i], turns, {-2, -1})));
   }
 }
@@ -110,7 +114,8 @@ TEST_CASE("a batch larger than the split is refused with the number of images") 
   const auto error = test::caught([] { minibatches(193); });
   REQUIRE(error);
   CHECK(error->code() == Exit::bad_spec);
-  CHECK(std::string(error->what()) == "episodes.train.batch is 193, but split \"train\" has only 192 images");
+  CHECK(std::string(error->what()) ==
+        "episodes.train.batch is 193, but split \"train\" has only 192 images");
 }
 
 }  // namespace

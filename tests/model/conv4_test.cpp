@@ -1,9 +1,8 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/base/error.h"
 #include "framework/model/backbone.h"
 #include "framework/model/conv_block.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -27,7 +26,8 @@ ParamList init(const Backbone& backbone, const std::vector<int64_t>& input) {
 std::vector<int64_t> feature_shape(const Json& options, const std::vector<int64_t>& input) {
   const auto backbone = conv4(options);
   Forward forward;
-  const Tensor features = backbone->features(init(*backbone, input), torch::zeros({1, 2, input[0], input[1], input[2]}), forward);
+  const Tensor features = backbone->features(
+      init(*backbone, input), torch::zeros({1, 2, input[0], input[1], input[2]}), forward);
   const auto announced = backbone->output_shape(input);
   CHECK(features.sizes().slice(2).vec() == announced);
   return announced;
@@ -52,7 +52,10 @@ TEST_CASE("the papers' networks have the feature sizes that their code has") {
   CHECK(feature_shape({{"channels", 32}}, kMiniImageNet) == Sizes{800});
   CHECK(feature_shape({{"channels", 64}}, kMiniImageNet) == Sizes{1600});
   CHECK(feature_shape({{"channels", 48}}, kMiniImageNet) == Sizes{1200});  // MAML++
-  CHECK(feature_shape({{"channels", 32}, {"pool_edge", "keep"}, {"padding", "same"}, {"order", {"norm", "pool", "activation"}}},
+  CHECK(feature_shape({{"channels", 32},
+                       {"pool_edge", "keep"},
+                       {"padding", "same"},
+                       {"order", {"norm", "pool", "activation"}}},
                       kMiniImageNet) == Sizes{1152});  // Reptile
 }
 
@@ -62,14 +65,14 @@ TEST_CASE("height and width by block follow padding, reduction and the number of
     options["channels"] = 2;
     return feature_shape(options, {1, size, size})[1];
   };
-  CHECK(map({}, 28) == 1);                                         // 28 14 7 3 1
-  CHECK(map({{"pool_edge", "keep"}}, 28) == 2);                    // 28 14 7 4 2
-  CHECK(map({{"reduced_blocks", 2}}, 28) == 7);                    // 28 14 7 7 7
+  CHECK(map({}, 28) == 1);                       // 28 14 7 3 1
+  CHECK(map({{"pool_edge", "keep"}}, 28) == 2);  // 28 14 7 4 2
+  CHECK(map({{"reduced_blocks", 2}}, 28) == 7);  // 28 14 7 7 7
   CHECK(map({{"reduced_blocks", 0}}, 28) == 28);
   CHECK(map({{"reduced_blocks", 0}, {"padding", "none"}}, 28) == 20);
-  CHECK(map({{"blocks", 2}, {"padding", "none"}}, 28) == 5);       // 26 13 11 5
+  CHECK(map({{"blocks", 2}, {"padding", "none"}}, 28) == 5);                        // 26 13 11 5
   CHECK(map({{"blocks", 2}, {"padding", "none"}, {"reduce", "stride"}}, 28) == 6);  // 13 6
-  CHECK(map({{"reduce", "stride"}}, 28) == 2);                     // 14 7 4 2
+  CHECK(map({{"reduce", "stride"}}, 28) == 2);                                      // 14 7 4 2
   CHECK(map({{"blocks", 1}, {"reduce", "stride"}}, 5) == 3);
   CHECK(map({{"blocks", 1}}, 5) == 2);
 }
@@ -84,14 +87,18 @@ TEST_CASE("what an option leaves out has no parameter") {
     return result;
   };
   using Names = std::vector<std::string>;
-  CHECK(names({}) == Names{"conv.weight", "conv.bias", "norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"});
-  CHECK(names({{"norm_gamma", false}}) == Names{"conv.weight", "conv.bias", "norm.bias", "norm.running_mean", "norm.running_var"});
+  CHECK(names({}) == Names{"conv.weight", "conv.bias", "norm.weight", "norm.bias",
+                           "norm.running_mean", "norm.running_var"});
+  CHECK(names({{"norm_gamma", false}}) ==
+        Names{"conv.weight", "conv.bias", "norm.bias", "norm.running_mean", "norm.running_var"});
   CHECK(names({{"norm_beta", false}, {"conv_bias", false}}) ==
         Names{"conv.weight", "norm.weight", "norm.running_mean", "norm.running_var"});
   CHECK(names({{"norm", false}}) == Names{"conv.weight", "conv.bias"});
 }
 
-TEST_CASE("gamma is 1, beta 0, the running mean 0 and the running variance 1 at first; these two are buffers") {
+TEST_CASE(
+    "gamma is 1, beta 0, the running mean 0 and the running variance 1 at first; these two are "
+    "buffers") {
   const auto backbone = conv4();
   const ParamList params = init(*backbone, kOmniglot);
   CHECK(torch::equal(params["block2.norm.weight"], torch::ones({64})));
@@ -122,27 +129,35 @@ void check_one_block(const Json& options, const Compose& compose) {
   const auto backbone = conv4(block);
   ParamList params = init(*backbone, {2, 9, 9}).to(torch::kCPU, torch::kDouble).clone();
   uint64_t index = 10;
-  for (Param& param : params) param.value = param.value + 0.3 * numbers(param.value.sizes().vec(), ++index);
+  for (Param& param : params)
+    param.value = param.value + 0.3 * numbers(param.value.sizes().vec(), ++index);
   const Tensor images = numbers({1, 4, 2, 9, 9}, 1);
   Forward forward;
   const Tensor expected = compose(images[0], params.scope("block1"));
   CHECK(difference(backbone->features(params, images, forward)[0], expected) <= 1e-10);
 }
 
-Tensor conv(const Tensor& x, const ParamList& p) { return torch::conv2d(x, p["conv.weight"], p["conv.bias"], 1, 1); }
+Tensor conv(const Tensor& x, const ParamList& p) {
+  return torch::conv2d(x, p["conv.weight"], p["conv.bias"], 1, 1);
+}
 
 Tensor norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, double eps = 1e-5) {
   return torch::batch_norm(x, gamma, beta, {}, {}, true, 0.1, eps, false);
 }
 
-Tensor norm(const Tensor& x, const ParamList& p) { return norm(x, p["norm.weight"], p["norm.bias"]); }
+Tensor norm(const Tensor& x, const ParamList& p) {
+  return norm(x, p["norm.weight"], p["norm.bias"]);
+}
 
 TEST_CASE("each option has the effect that it names") {
-  check_one_block({}, [](const auto& x, const auto& p) { return torch::max_pool2d(torch::relu(norm(conv(x, p), p)), 2); });
+  check_one_block({}, [](const auto& x, const auto& p) {
+    return torch::max_pool2d(torch::relu(norm(conv(x, p), p)), 2);
+  });
   check_one_block({{"pool_edge", "keep"}}, [](const auto& x, const auto& p) {
     return torch::max_pool2d(torch::relu(norm(conv(x, p), p)), 2, 2, 0, 1, true);
   });
-  check_one_block({{"reduced_blocks", 0}}, [](const auto& x, const auto& p) { return torch::relu(norm(conv(x, p), p)); });
+  check_one_block({{"reduced_blocks", 0}},
+                  [](const auto& x, const auto& p) { return torch::relu(norm(conv(x, p), p)); });
   check_one_block({{"reduce", "stride"}}, [](const auto& x, const auto& p) {
     return torch::relu(norm(torch::conv2d(x, p["conv.weight"], p["conv.bias"], 2, 1), p));
   });
@@ -152,7 +167,9 @@ TEST_CASE("each option has the effect that it names") {
   check_one_block({{"negative_slope", 0.01}}, [](const auto& x, const auto& p) {
     return torch::max_pool2d(torch::leaky_relu(norm(conv(x, p), p), 0.01), 2);
   });
-  check_one_block({{"norm", false}}, [](const auto& x, const auto& p) { return torch::max_pool2d(torch::relu(conv(x, p)), 2); });
+  check_one_block({{"norm", false}}, [](const auto& x, const auto& p) {
+    return torch::max_pool2d(torch::relu(conv(x, p)), 2);
+  });
   check_one_block({{"norm_gamma", false}}, [](const auto& x, const auto& p) {
     return torch::max_pool2d(torch::relu(norm(conv(x, p), {}, p["norm.bias"])), 2);
   });
@@ -160,7 +177,8 @@ TEST_CASE("each option has the effect that it names") {
     return torch::max_pool2d(torch::relu(norm(conv(x, p), p["norm.weight"], {})), 2);
   });
   check_one_block({{"norm_eps", 0.1}}, [](const auto& x, const auto& p) {
-    return torch::max_pool2d(torch::relu(norm(conv(x, p), p["norm.weight"], p["norm.bias"], 0.1)), 2);
+    return torch::max_pool2d(torch::relu(norm(conv(x, p), p["norm.weight"], p["norm.bias"], 0.1)),
+                             2);
   });
   check_one_block({{"conv_bias", false}, {"norm", false}}, [](const auto& x, const auto& p) {
     return torch::max_pool2d(torch::relu(torch::conv2d(x, p["conv.weight"], {}, 1, 1)), 2);
@@ -174,16 +192,21 @@ TEST_CASE("each option has the effect that it names") {
 }
 
 TEST_CASE("stages come in the order given") {
-  check_one_block({{"order", {"norm", "pool", "activation"}}},
-                  [](const auto& x, const auto& p) { return torch::relu(torch::max_pool2d(norm(conv(x, p), p), 2)); });
-  check_one_block({{"order", {"activation", "norm", "pool"}}},
-                  [](const auto& x, const auto& p) { return torch::max_pool2d(norm(torch::relu(conv(x, p)), p), 2); });
-  check_one_block({{"order", {"activation", "pool", "norm"}}},
-                  [](const auto& x, const auto& p) { return norm(torch::max_pool2d(torch::relu(conv(x, p)), 2), p); });
-  check_one_block({{"order", {"pool", "norm", "activation"}}},
-                  [](const auto& x, const auto& p) { return torch::relu(norm(torch::max_pool2d(conv(x, p), 2), p)); });
-  check_one_block({{"order", {"pool", "activation", "norm"}}},
-                  [](const auto& x, const auto& p) { return norm(torch::relu(torch::max_pool2d(conv(x, p), 2)), p); });
+  check_one_block({{"order", {"norm", "pool", "activation"}}}, [](const auto& x, const auto& p) {
+    return torch::relu(torch::max_pool2d(norm(conv(x, p), p), 2));
+  });
+  check_one_block({{"order", {"activation", "norm", "pool"}}}, [](const auto& x, const auto& p) {
+    return torch::max_pool2d(norm(torch::relu(conv(x, p)), p), 2);
+  });
+  check_one_block({{"order", {"activation", "pool", "norm"}}}, [](const auto& x, const auto& p) {
+    return norm(torch::max_pool2d(torch::relu(conv(x, p)), 2), p);
+  });
+  check_one_block({{"order", {"pool", "norm", "activation"}}}, [](const auto& x, const auto& p) {
+    return torch::relu(norm(torch::max_pool2d(conv(x, p), 2), p));
+  });
+  check_one_block({{"order", {"pool", "activation", "norm"}}}, [](const auto& x, const auto& p) {
+    return norm(torch::relu(torch::max_pool2d(conv(x, p), 2)), p);
+  });
 }
 
 TEST_CASE("pooling before an increasing activation gives the same bits and the same gradients") {
@@ -203,7 +226,9 @@ TEST_CASE("pooling before an increasing activation gives the same bits and the s
       const auto gradient = [&](const std::function<Tensor(const ParamList&)>& function) {
         const ParamList own = params.attach();
         const Tensor y = function(own);
-        return std::pair{y.detach(), torch::autograd::grad({(y * numbers(y.sizes().vec(), 3)).sum()}, own.values())[0]};
+        return std::pair{
+            y.detach(),
+            torch::autograd::grad({(y * numbers(y.sizes().vec(), 3)).sum()}, own.values())[0]};
       };
       const auto [swapped, swapped_gradient] = gradient([&](const ParamList& p) {
         Forward forward;
@@ -236,12 +261,16 @@ TEST_CASE("what does not fit is refused in one line that says why") {
   const auto message = [](const Json& options, const std::vector<int64_t>& input) {
     return test::message_of([&] { init(*conv4(options), input); });
   };
-  CHECK(message({}, {1, 8, 8}) == "images of 8x8 are too small for backbone.blocks = 4: nothing is left after block 4");
+  CHECK(message({}, {1, 8, 8}) ==
+        "images of 8x8 are too small for backbone.blocks = 4: nothing is left after block 4");
   CHECK(message({{"padding", "none"}}, {1, 28, 28}).find("too small") != std::string::npos);
-  CHECK(message({{"reduce", "stride"}, {"padding", "none"}, {"blocks", 2}}, {1, 4, 28}).find("too small") != std::string::npos);
+  CHECK(message({{"reduce", "stride"}, {"padding", "none"}, {"blocks", 2}}, {1, 4, 28})
+            .find("too small") != std::string::npos);
   CHECK(message({}, {10}) == "backbone conv4 takes images [C,H,W]; the samples have shape [10]");
-  CHECK(message({{"channels", {4, 4, 4}}}, kOmniglot) == "backbone.channels has 3 numbers, expected 1 or backbone.blocks = 4");
-  CHECK(message({{"order", {"norm", "norm", "pool"}}}, kOmniglot).find("once each") != std::string::npos);
+  CHECK(message({{"channels", {4, 4, 4}}}, kOmniglot) ==
+        "backbone.channels has 3 numbers, expected 1 or backbone.blocks = 4");
+  CHECK(message({{"order", {"norm", "norm", "pool"}}}, kOmniglot).find("once each") !=
+        std::string::npos);
   CHECK(message({{"channels", 0}}, kOmniglot).find("backbone.channels") != std::string::npos);
   CHECK(message({{"channls", 4}}, kOmniglot).find("channels") != std::string::npos);
   const auto error = test::caught([&] { init(*conv4(), {1, 8, 8}); });

@@ -1,11 +1,11 @@
-#include "tests/doctest_torch.h"
+#include "framework/model/initialise.h"
 
 #include <cmath>
 
 #include "framework/base/error.h"
 #include "framework/model/backbone.h"
-#include "framework/model/initialise.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
@@ -57,13 +57,15 @@ TEST_CASE("biases are drawn with torch's scheme and 0 with the others") {
 }
 
 TEST_CASE("every scheme on offer is known, and another one is a defect") {
-  for (const std::string& scheme : initial_schemes()) CHECK(initial_weight(scheme, {2, 3}, kStream).numel() == 6);
+  for (const std::string& scheme : initial_schemes())
+    CHECK(initial_weight(scheme, {2, 3}, kStream).numel() == 6);
   const auto error = test::caught([] { initial_weight("xavier", {2, 3}, kStream); });
   REQUIRE(error);
   CHECK(error->code() == Exit::internal);
 }
 
-TEST_CASE("weights are a function of the stream: the same twice, others with another seed or index") {
+TEST_CASE(
+    "weights are a function of the stream: the same twice, others with another seed or index") {
   const auto draw = [](uint64_t seed, uint64_t index) {
     return normal_tensor({40}, 1, Stream(seed, Purpose::initialisation, index));
   };
@@ -80,7 +82,8 @@ TEST_CASE("elements are drawn in row-major order: a longer tensor begins like a 
 TEST_CASE("a layer's first weights do not depend on the other layers") {
   const auto init = [](Json options) {
     options["name"] = "conv4";
-    return Registry<BackbonePlugin>::instance().find("conv4").make(options)->init({{1, 28, 28}, 5}, kStream);
+    return Registry<BackbonePlugin>::instance().find("conv4").make(options)->init({{1, 28, 28}, 5},
+                                                                                  kStream);
   };
   const ParamList four = init({{"channels", 8}}), two = init({{"blocks", 2}, {"channels", 8}});
   for (const Param& param : two) CHECK(torch::equal(param.value, four[param.name]));

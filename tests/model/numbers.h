@@ -35,24 +35,29 @@ inline std::vector<Tensor> leaves(const std::vector<Tensor>& values) {
 }
 
 /// A scalar that depends on all of `y`, curved so that second derivatives do not vanish.
-inline Tensor curved_sum(const Tensor& y, uint64_t index) { return (torch::sin(y) * numbers(y.sizes().vec(), index)).sum(); }
+inline Tensor curved_sum(const Tensor& y, uint64_t index) {
+  return (torch::sin(y) * numbers(y.sizes().vec(), index)).sum();
+}
 
-/// What a function says: its values, the gradients of a scalar of them, and the gradients of a scalar
-/// of those gradients.
+/// What a function says: its values, the gradients of a scalar of them, and the gradients of a
+/// scalar of those gradients.
 struct Derivatives {
   Tensor values;
   std::vector<Tensor> first, second;
 };
 
-inline std::vector<Tensor> gradients(const Tensor& scalar, const std::vector<Tensor>& inputs, bool create_graph) {
-  auto result = torch::autograd::grad({scalar}, inputs, {}, true, create_graph, /*allow_unused=*/true);
+inline std::vector<Tensor> gradients(const Tensor& scalar, const std::vector<Tensor>& inputs,
+                                     bool create_graph) {
+  auto result =
+      torch::autograd::grad({scalar}, inputs, {}, true, create_graph, /*allow_unused=*/true);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!result[i].defined()) result[i] = torch::zeros_like(inputs[i]);
   }
   return result;
 }
 
-inline Tensor scalar_of_gradients(const Function& function, const std::vector<Tensor>& inputs, Derivatives& found) {
+inline Tensor scalar_of_gradients(const Function& function, const std::vector<Tensor>& inputs,
+                                  Derivatives& found) {
   found.values = function(inputs);
   found.first = gradients(curved_sum(found.values, 1001), inputs, true);
   Tensor scalar = torch::zeros({}, torch::kDouble);
@@ -70,9 +75,9 @@ inline Derivatives derivatives(const Function& function, const std::vector<Tenso
 
 /// The largest difference between the gradients of a scalar function and its central differences,
 /// over every coordinate.
-inline double central_difference_error(const std::function<double(const std::vector<Tensor>&)>& scalar,
-                                       const std::vector<Tensor>& at, const std::vector<Tensor>& gradient,
-                                       double step) {
+inline double central_difference_error(
+    const std::function<double(const std::vector<Tensor>&)>& scalar, const std::vector<Tensor>& at,
+    const std::vector<Tensor>& gradient, double step) {
   double worst = 0;
   for (size_t i = 0; i < at.size(); ++i) {
     for (int64_t k = 0; k < at[i].numel(); ++k) {
@@ -94,9 +99,12 @@ struct DerivativeErrors {
   double first, second;
 };
 
-inline DerivativeErrors derivative_errors(const Function& function, const std::vector<Tensor>& at, double step = 1e-5) {
+inline DerivativeErrors derivative_errors(const Function& function, const std::vector<Tensor>& at,
+                                          double step = 1e-5) {
   const Derivatives found = derivatives(function, at);
-  const auto value = [&](const std::vector<Tensor>& inputs) { return curved_sum(function(inputs), 1001).item<double>(); };
+  const auto value = [&](const std::vector<Tensor>& inputs) {
+    return curved_sum(function(inputs), 1001).item<double>();
+  };
   const auto of_gradients = [&](const std::vector<Tensor>& inputs) {
     Derivatives ignored;
     return scalar_of_gradients(function, leaves(inputs), ignored).item<double>();

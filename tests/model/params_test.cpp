@@ -1,8 +1,8 @@
-#include "tests/doctest_torch.h"
+#include "framework/model/params.h"
 
 #include "framework/base/error.h"
-#include "framework/model/params.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -64,7 +64,9 @@ TEST_CASE("roles select in order, and only learnables count") {
   CHECK(count_learnable(sample()) == 7);
 }
 
-TEST_CASE("attached learnables are leaves that share memory with their originals; the rest is no part of the graph") {
+TEST_CASE(
+    "attached learnables are leaves that share memory with their originals; the rest is no part of "
+    "the graph") {
   const ParamList params = sample(), attached = params.attach();
   for (size_t i = 0; i < params.size(); ++i) {
     const Tensor &original = params.at(i).value, &leaf = attached.at(i).value;

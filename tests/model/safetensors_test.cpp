@@ -1,11 +1,11 @@
-#include "tests/doctest_torch.h"
+#include "framework/model/safetensors.h"
 
 #include <cmath>
 #include <cstring>
 
 #include "framework/base/error.h"
-#include "framework/model/safetensors.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -31,18 +31,24 @@ void check_refused(const std::string& bytes) {
   CHECK(message.find('\n') == std::string::npos);
 }
 
-const std::string kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
+const std::string kTwo =
+    R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
 
 TEST_CASE("tensors of every type and shape, and metadata, come back as they were") {
   TensorFile file;
   const std::map<std::string, torch::Dtype> types{
-      {"float", torch::kFloat}, {"double", torch::kDouble}, {"half", torch::kHalf}, {"bfloat16", torch::kBFloat16},
-      {"long", torch::kLong},   {"int", torch::kInt},       {"byte", torch::kByte}, {"bool", torch::kBool}};
-  for (const auto& [name, dtype] : types) file.tensors.push_back({name, (numbers({3, 5}, 1) * 100).abs().to(dtype)});
+      {"float", torch::kFloat},       {"double", torch::kDouble}, {"half", torch::kHalf},
+      {"bfloat16", torch::kBFloat16}, {"long", torch::kLong},     {"int", torch::kInt},
+      {"byte", torch::kByte},         {"bool", torch::kBool}};
+  for (const auto& [name, dtype] : types)
+    file.tensors.push_back({name, (numbers({3, 5}, 1) * 100).abs().to(dtype)});
   file.tensors.push_back({"scalar", torch::tensor(2.5, torch::kDouble)});
   file.tensors.push_back({"nothing", torch::empty({0, 3})});
   file.tensors.push_back({"turned", numbers({4, 3}, 2).t()});
-  file.tensors.push_back({"not numbers", torch::tensor({std::nan(""), std::numeric_limits<double>::infinity(), -0.0, 5e-324}, torch::kDouble)});
+  file.tensors.push_back(
+      {"not numbers",
+       torch::tensor({std::nan(""), std::numeric_limits<double>::infinity(), -0.0, 5e-324},
+                     torch::kDouble)});
   file.metadata = {{"format", "test"}, {"text", "with \"quotes\", \n and ü"}};
   const std::string bytes = to_safetensors(file);
   const TensorFile read = from_safetensors(bytes, "memory");
@@ -50,12 +56,14 @@ TEST_CASE("tensors of every type and shape, and metadata, come back as they were
   REQUIRE(read.tensors.size() == file.tensors.size());
   for (const NamedTensor& tensor : file.tensors) {
     CAPTURE(tensor.name);
-    const auto found = std::find_if(read.tensors.begin(), read.tensors.end(), [&](const auto& t) { return t.name == tensor.name; });
+    const auto found = std::find_if(read.tensors.begin(), read.tensors.end(),
+                                    [&](const auto& t) { return t.name == tensor.name; });
     REQUIRE(found != read.tensors.end());
     CHECK(found->value.scalar_type() == tensor.value.scalar_type());
     CHECK(found->value.sizes() == tensor.value.sizes());
     const Tensor packed = tensor.value.contiguous();
-    CHECK((packed.nbytes() == 0 || std::memcmp(found->value.data_ptr(), packed.data_ptr(), packed.nbytes()) == 0));
+    CHECK((packed.nbytes() == 0 ||
+           std::memcmp(found->value.data_ptr(), packed.data_ptr(), packed.nbytes()) == 0));
   }
   CHECK(to_safetensors(read).size() == bytes.size());
 }
@@ -77,7 +85,8 @@ TEST_CASE("an empty file of tensors is a file") {
 }
 
 TEST_CASE("a file cut at any byte is refused") {
-  const std::string bytes = to_safetensors({{{"a", numbers({2}, 1)}, {"b", torch::ones({3}, torch::kByte)}}, {{"k", "v"}}});
+  const std::string bytes = to_safetensors(
+      {{{"a", numbers({2}, 1)}, {"b", torch::ones({3}, torch::kByte)}}, {{"k", "v"}}});
   for (size_t length = 0; length < bytes.size(); ++length) {
     CAPTURE(length);
     check_refused(bytes.substr(0, length));
@@ -86,7 +95,8 @@ TEST_CASE("a file cut at any byte is refused") {
 }
 
 TEST_CASE("with any one byte of the header changed, a file is read or refused, never worse") {
-  const std::string bytes = to_safetensors({{{"a", numbers({2}, 1)}, {"b", torch::ones({3}, torch::kByte)}}, {{"k", "v"}}});
+  const std::string bytes = to_safetensors(
+      {{{"a", numbers({2}, 1)}, {"b", torch::ones({3}, torch::kByte)}}, {{"k", "v"}}});
   uint64_t header = 0;
   std::memcpy(&header, bytes.data(), sizeof header);
   for (size_t i = 0; i < sizeof header + header; ++i) {
@@ -101,11 +111,13 @@ TEST_CASE("with any one byte of the header changed, a file is read or refused, n
 
 TEST_CASE("a header that is too long, too short or no JSON object is refused") {
   std::string huge = file_of("{}");
-  for (const uint64_t length : {uint64_t{3}, uint64_t{1} << 30, uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 7}) {
+  for (const uint64_t length :
+       {uint64_t{3}, uint64_t{1} << 30, uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 7}) {
     std::memcpy(huge.data(), &length, sizeof length);
     check_refused(huge);
   }
-  for (const char* header : {"", "[]", "1", "null", "{", "{}}", "\xff\xfe", "{\"a\":NaN}", "{\"a\":1}", "{\"a\":[]}", "{\"a\":{}}"}) {
+  for (const char* header : {"", "[]", "1", "null", "{", "{}}", "\xff\xfe", "{\"a\":NaN}",
+                             "{\"a\":1}", "{\"a\":[]}", "{\"a\":{}}"}) {
     CAPTURE(header);
     check_refused(file_of(header));
   }
@@ -123,13 +135,15 @@ TEST_CASE("overlaps, gaps, bytes left over and offsets out of order are refused"
   const std::string data(11, 'x');
   CHECK_NOTHROW(from_safetensors(file_of(kTwo, data), "FILE"));
   const auto with = [&](const std::string& a, const std::string& b) {
-    return file_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a + R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
+    return file_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
+                       R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
                    std::string(8, 'x'));
   };
   CHECK_NOTHROW(from_safetensors(with("[0,4]", "[4,8]"), "FILE"));
   CHECK_NOTHROW(from_safetensors(with("[4,8]", "[0,4]"), "FILE"));
-  for (const char* a : {"[1,5]", "[4,0]", "[0,3]", "[0,5]", "[-4,0]", "[0,4,8]", "[0]", "[]", "[0.0,4.0]", "[\"0\",4]", "[null,4]", "4",
-                        "[[0,4]]", "[0,18446744073709551615]", "[18446744073709551612,0]"}) {
+  for (const char* a : {"[1,5]", "[4,0]", "[0,3]", "[0,5]", "[-4,0]", "[0,4,8]", "[0]", "[]",
+                        "[0.0,4.0]", "[\"0\",4]", "[null,4]", "4", "[[0,4]]",
+                        "[0,18446744073709551615]", "[18446744073709551612,0]"}) {
     CAPTURE(a);
     check_refused(with(a, "[4,8]"));
   }
@@ -143,11 +157,14 @@ TEST_CASE("overlaps, gaps, bytes left over and offsets out of order are refused"
 
 TEST_CASE("shapes and types that do not fit the bytes are refused") {
   const auto with = [](const std::string& shape, const std::string& dtype = "\"U8\"") {
-    return file_of(R"({"a":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":[0,8]}})", std::string(8, 'x'));
+    return file_of(
+        R"({"a":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":[0,8]}})",
+        std::string(8, 'x'));
   };
   CHECK_NOTHROW(from_safetensors(with("[2,4]"), "FILE"));
-  for (const char* shape : {"[7]", "[9]", "[-8]", "[-2,-4]", "[8.0]", "[1e1]", "[\"8\"]", "8", "null", "[]", "[0]", "{}", "[NaN]",
-                            "[4294967296,4294967296]", "[18446744073709551615]", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,8]"}) {
+  for (const char* shape : {"[7]", "[9]", "[-8]", "[-2,-4]", "[8.0]", "[1e1]", "[\"8\"]", "8",
+                            "null", "[]", "[0]", "{}", "[NaN]", "[4294967296,4294967296]",
+                            "[18446744073709551615]", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,8]"}) {
     CAPTURE(shape);
     check_refused(with(shape));
   }
@@ -156,10 +173,12 @@ TEST_CASE("shapes and types that do not fit the bytes are refused") {
     check_refused(with("[8]", dtype));
   }
   // Nothing in it, so its bytes fit, but sizes whose product overflows.
-  for (const char* shape : {"[0,281474976710656,281474976710656]", "[281474976710656,0,281474976710656]",
-                            "[281474976710656,281474976710656,0]"}) {
+  for (const char* shape :
+       {"[0,281474976710656,281474976710656]", "[281474976710656,0,281474976710656]",
+        "[281474976710656,281474976710656,0]"}) {
     CAPTURE(shape);
-    check_refused(file_of(std::string(R"({"a":{"dtype":"F32","shape":)") + shape + R"(,"data_offsets":[0,0]}})"));
+    check_refused(file_of(std::string(R"({"a":{"dtype":"F32","shape":)") + shape +
+                          R"(,"data_offsets":[0,0]}})"));
   }
 }
 
@@ -190,7 +209,8 @@ TEST_CASE("a ParamList comes back with the roles, groups and dtypes of the list 
   file.tensors.push_back({"optimizer/step", torch::ones({1})});  // of another prefix
   std::reverse(file.tensors.begin(), file.tensors.end());
   const ParamList like = params.to(torch::kCPU, torch::kDouble);
-  const ParamList read = from_tensors(like, from_safetensors(to_safetensors(file), "memory"), "weights/", "memory");
+  const ParamList read =
+      from_tensors(like, from_safetensors(to_safetensors(file), "memory"), "weights/", "memory");
   REQUIRE(read.size() == 2);
   CHECK(read.at(1).name == "net.mean");
   CHECK(read.at(1).role == Role::buffer);
@@ -200,7 +220,8 @@ TEST_CASE("a ParamList comes back with the roles, groups and dtypes of the list 
 }
 
 TEST_CASE("every missing, extra and misshapen tensor is named, in one line") {
-  TensorFile file{{{"weights/net.weight", torch::ones({3, 2})}, {"weights/other", torch::ones({1})}}, {}};
+  TensorFile file{
+      {{"weights/net.weight", torch::ones({3, 2})}, {"weights/other", torch::ones({1})}}, {}};
   const auto error = caught([&] { from_tensors(two_params(), file, "weights/", "FILE"); });
   REQUIRE(error);
   CHECK(error->code() == Exit::bad_data);

@@ -1,8 +1,8 @@
-#include "tests/doctest_torch.h"
+#include "framework/model/task_ops.h"
 
 #include "framework/base/error.h"
-#include "framework/model/task_ops.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -54,7 +54,9 @@ void check_loop(const TaskOp& op) {
   }
 }
 
-Tensor at_or_none(const std::vector<Tensor>& inputs, size_t i) { return i < inputs.size() ? inputs[i] : Tensor(); }
+Tensor at_or_none(const std::vector<Tensor>& inputs, size_t i) {
+  return i < inputs.size() ? inputs[i] : Tensor();
+}
 
 struct Convolution {
   std::string name;
@@ -73,31 +75,39 @@ std::vector<Convolution> all_convolutions() {
   return result;
 }
 
-TEST_CASE("conv2d with each task's own kernels equals a loop over tasks, to the second derivative") {
+TEST_CASE(
+    "conv2d with each task's own kernels equals a loop over tasks, to the second derivative") {
   for (const Convolution& conv : all_convolutions()) {
     for (const int64_t channels : {1, 5}) {
       for (const bool bias : {true, false}) {
-        std::vector<Tensor> inputs{numbers({3, 4, channels, 7, 6}, 1), numbers({3, 2, channels, 3, 3}, 2)};
+        std::vector<Tensor> inputs{numbers({3, 4, channels, 7, 6}, 1),
+                                   numbers({3, 2, channels, 3, 3}, 2)};
         if (bias) inputs.push_back(numbers({3, 2}, 3));
-        const test::Function op = [&](const std::vector<Tensor>& in) { return conv2d(in[0], in[1], at_or_none(in, 2), conv.how); };
+        const test::Function op = [&](const std::vector<Tensor>& in) {
+          return conv2d(in[0], in[1], at_or_none(in, 2), conv.how);
+        };
         check_loop({conv.name + ", " + std::to_string(channels) + " channels", inputs, op, op});
       }
     }
   }
 }
 
-TEST_CASE("conv2d's short way for few channels, taken where images need no gradient, equals the loop too") {
+TEST_CASE(
+    "conv2d's short way for few channels, taken where images need no gradient, equals the loop "
+    "too") {
   for (const Convolution& conv : all_convolutions()) {
     CAPTURE(conv.name);
     const Tensor images = numbers({3, 4, 1, 7, 6}, 1);
     const std::vector<Tensor> own{numbers({3, 2, 1, 3, 3}, 2), numbers({3, 2}, 3)};
     const auto loop = [&](const std::vector<Tensor>& in) {
       std::vector<Tensor> rows;
-      for (int64_t t = 0; t < 3; ++t) rows.push_back(conv2d(images.narrow(0, t, 1), in[0][t], in[1][t], conv.how));
+      for (int64_t t = 0; t < 3; ++t)
+        rows.push_back(conv2d(images.narrow(0, t, 1), in[0][t], in[1][t], conv.how));
       return torch::cat(rows, 0);
     };
     const Derivatives a = derivatives(loop, own);
-    const Derivatives b = derivatives([&](const auto& in) { return conv2d(images, in[0], in[1], conv.how); }, own);
+    const Derivatives b =
+        derivatives([&](const auto& in) { return conv2d(images, in[0], in[1], conv.how); }, own);
     CHECK(difference(a.values, b.values) <= kSame);
     for (size_t i = 0; i < own.size(); ++i) {
       CHECK(difference(a.first[i], b.first[i]) <= kSame);
@@ -107,7 +117,8 @@ TEST_CASE("conv2d's short way for few channels, taken where images need no gradi
 }
 
 TEST_CASE("a shared kernel with a bias of each task, and the reverse, equal the loop") {
-  const Tensor x = numbers({3, 4, 2, 5, 5}, 1), shared = numbers({2, 2, 3, 3}, 2), bias = numbers({2}, 3);
+  const Tensor x = numbers({3, 4, 2, 5, 5}, 1), shared = numbers({2, 2, 3, 3}, 2),
+               bias = numbers({2}, 3);
   check_loop({"own bias",
               {x, numbers({3, 2}, 4)},
               [&](const auto& in) { return conv2d(in[0], shared, in[1], {}); },
@@ -118,9 +129,11 @@ TEST_CASE("a shared kernel with a bias of each task, and the reverse, equal the 
               [&](const auto& in) { return conv2d(in[0], in[1], bias, {}); }});
 }
 
-TEST_CASE("linear with each task's own weights equals a loop over tasks, to the second derivative") {
+TEST_CASE(
+    "linear with each task's own weights equals a loop over tasks, to the second derivative") {
   const test::Function op = [](const auto& in) { return linear(in[0], in[1], at_or_none(in, 2)); };
-  check_loop({"with bias", {numbers({3, 4, 5}, 1), numbers({3, 2, 5}, 2), numbers({3, 2}, 3)}, op, op});
+  check_loop(
+      {"with bias", {numbers({3, 4, 5}, 1), numbers({3, 2, 5}, 2), numbers({3, 2}, 3)}, op, op});
   check_loop({"without", {numbers({3, 4, 5}, 1), numbers({3, 2, 5}, 2)}, op, op});
   const Tensor shared = numbers({2, 5}, 4);
   check_loop({"own bias, shared weight",
@@ -143,7 +156,9 @@ TEST_CASE("squared_distances of all tasks equal a loop over tasks, to the second
               [](const auto& in) { return squared_distances(in[0], in[1].unsqueeze(0)); }});
 }
 
-Tensor positive(const std::vector<int64_t>& shape, uint64_t index) { return numbers(shape, index) + 1.5; }
+Tensor positive(const std::vector<int64_t>& shape, uint64_t index) {
+  return numbers(shape, index) + 1.5;
+}
 
 /// A parameter as statistics [T,C].
 Tensor with_task_axis(const Tensor& value) { return value.dim() == 1 ? value.unsqueeze(0) : value; }
@@ -181,9 +196,12 @@ TEST_CASE("batch norm in every mode, with parameters of each task, equals a loop
   const std::vector<Tensor> statistics{numbers({3, 2}, 4), positive({3, 2}, 5)};
   for (const NormMode mode : {NormMode::batch, NormMode::given, NormMode::running}) {
     for (const bool differentiable : {false, true}) {
-      const test::Function op = [=](const auto& in) { return norm_in_mode(mode, in, differentiable); };
+      const test::Function op = [=](const auto& in) {
+        return norm_in_mode(mode, in, differentiable);
+      };
       std::vector<Tensor> inputs{x, affine[0], affine[1]};
-      if (mode != NormMode::batch) inputs.insert(inputs.end(), statistics.begin(), statistics.end());
+      if (mode != NormMode::batch)
+        inputs.insert(inputs.end(), statistics.begin(), statistics.end());
       check_loop({"mode " + std::to_string(static_cast<int>(mode)), inputs, op, op});
     }
   }
@@ -193,15 +211,21 @@ TEST_CASE("batch norm takes shared parameters for all tasks, or none") {
   const Tensor x = numbers({3, 4, 2, 3, 3}, 1), gamma = numbers({2}, 2), beta = numbers({2}, 3);
   using Affine = std::pair<Tensor, Tensor>;
   for (const auto& [g, b] : {Affine{gamma, beta}, Affine{{}, beta}, Affine{gamma, {}}, Affine{}}) {
-    const auto op = [g = g, b = b](const auto& in) { return norm_in_mode(NormMode::batch, {in[0], g, b}); };
+    const auto op = [g = g, b = b](const auto& in) {
+      return norm_in_mode(NormMode::batch, {in[0], g, b});
+    };
     check_loop({"affine", {x}, op, op});
   }
 }
 
-TEST_CASE("batch norm of one task, LibTorch's kernel, equals the plain composition, to the second derivative") {
+TEST_CASE(
+    "batch norm of one task, LibTorch's kernel, equals the plain composition, to the second "
+    "derivative") {
   const std::vector<Tensor> in{numbers({1, 4, 2, 3, 3}, 1), numbers({2}, 2), numbers({2}, 3)};
-  const Derivatives kernel = derivatives([](const auto& x) { return norm_in_mode(NormMode::batch, x, false); }, in);
-  const Derivatives plain = derivatives([](const auto& x) { return norm_in_mode(NormMode::batch, x, true); }, in);
+  const Derivatives kernel =
+      derivatives([](const auto& x) { return norm_in_mode(NormMode::batch, x, false); }, in);
+  const Derivatives plain =
+      derivatives([](const auto& x) { return norm_in_mode(NormMode::batch, x, true); }, in);
   CHECK(difference(kernel.values, plain.values) <= kSame);
   for (size_t i = 0; i < in.size(); ++i) {
     CHECK(difference(kernel.first[i], plain.first[i]) <= kSame);
@@ -211,7 +235,8 @@ TEST_CASE("batch norm of one task, LibTorch's kernel, equals the plain compositi
 
 // ---- derivatives against central differences
 
-void check_smooth(const std::string& name, const test::Function& op, const std::vector<Tensor>& at) {
+void check_smooth(const std::string& name, const test::Function& op,
+                  const std::vector<Tensor>& at) {
   CAPTURE(name);
   const auto errors = derivative_errors(op, at);
   CHECK(errors.first <= kSmooth);
@@ -221,32 +246,39 @@ void check_smooth(const std::string& name, const test::Function& op, const std::
 TEST_CASE("first and second derivatives agree with central differences") {
   for (const Convolution& conv : all_convolutions()) {
     const auto op = [&](const auto& in) { return conv2d(in[0], in[1], in[2], conv.how); };
-    check_smooth(conv.name, op, {numbers({2, 1, 2, 4, 3}, 1), numbers({2, 2, 2, 3, 3}, 2), numbers({2, 2}, 3)});
+    check_smooth(conv.name, op,
+                 {numbers({2, 1, 2, 4, 3}, 1), numbers({2, 2, 2, 3, 3}, 2), numbers({2, 2}, 3)});
     const Tensor images = numbers({2, 2, 1, 4, 3}, 1);
     const auto few = [&](const auto& in) { return conv2d(images, in[0], in[1], conv.how); };
-    check_smooth(conv.name + ", images without gradient", few, {numbers({2, 1, 3, 3}, 2), numbers({2}, 3)});
+    check_smooth(conv.name + ", images without gradient", few,
+                 {numbers({2, 1, 3, 3}, 2), numbers({2}, 3)});
   }
   check_smooth("linear", [](const auto& in) { return linear(in[0], in[1], in[2]); },
                {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2), numbers({2, 2}, 3)});
   check_smooth("squared distances", [](const auto& in) { return squared_distances(in[0], in[1]); },
                {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2)});
   // Values at least 0.1 apart: no maximum changes hands within a step.
-  const Tensor apart = (torch::arange(48, torch::kDouble) * 7).remainder(48).view({2, 1, 1, 4, 6}) * 0.1;
+  const Tensor apart =
+      (torch::arange(48, torch::kDouble) * 7).remainder(48).view({2, 1, 1, 4, 6}) * 0.1;
   check_smooth("max_pool2", [](const auto& in) { return max_pool2(in[0]); }, {apart});
   const auto normalised = [](NormMode mode, bool differentiable) {
     return [=](const std::vector<Tensor>& in) { return norm_in_mode(mode, in, differentiable); };
   };
   for (const int64_t tasks : {1, 3}) {
-    const std::vector<Tensor> affine{numbers({tasks, 3, 2, 2, 2}, 1), numbers({tasks, 2}, 2), numbers({tasks, 2}, 3)};
-    const std::vector<Tensor> all{affine[0], affine[1], affine[2], numbers({tasks, 2}, 4), positive({tasks, 2}, 5)};
+    const std::vector<Tensor> affine{numbers({tasks, 3, 2, 2, 2}, 1), numbers({tasks, 2}, 2),
+                                     numbers({tasks, 2}, 3)};
+    const std::vector<Tensor> all{affine[0], affine[1], affine[2], numbers({tasks, 2}, 4),
+                                  positive({tasks, 2}, 5)};
     check_smooth("norm: batch", normalised(NormMode::batch, false), affine);
-    check_smooth("norm: batch, statistics kept in the graph", normalised(NormMode::batch, true), affine);
+    check_smooth("norm: batch, statistics kept in the graph", normalised(NormMode::batch, true),
+                 affine);
     check_smooth("norm: given", normalised(NormMode::given, false), all);
     check_smooth("norm: running", normalised(NormMode::running, false), all);
   }
 }
 
-TEST_CASE("queries normalised by the support's statistics move with the support, in both derivatives") {
+TEST_CASE(
+    "queries normalised by the support's statistics move with the support, in both derivatives") {
   for (const int64_t tasks : {1, 3}) {
     CAPTURE(tasks);
     const auto query_after_support = [](const std::vector<Tensor>& in) {
@@ -276,15 +308,18 @@ TEST_CASE("conv2d equals torch::conv2d on the padded image, for few and for many
           CAPTURE(size);
           CAPTURE(gradient);
           Tensor padded = x.flatten(0, 1);
-          if (conv.how.padding == Conv2d::Padding::symmetric) padded = torch::constant_pad_nd(padded, {1, 1, 1, 1});
+          if (conv.how.padding == Conv2d::Padding::symmetric)
+            padded = torch::constant_pad_nd(padded, {1, 1, 1, 1});
           if (conv.how.padding == Conv2d::Padding::same) {
             // Stride 2 on an even size needs one zero, at the end; all else two.
             const int64_t first = conv.how.stride == 2 && size % 2 == 0 ? 0 : 1;
             padded = torch::constant_pad_nd(padded, {first, 1, first, 1});
           }
-          const Tensor expected = torch::conv2d(padded, weight, bias, conv.how.stride).unflatten(0, {2, 3});
+          const Tensor expected =
+              torch::conv2d(padded, weight, bias, conv.how.stride).unflatten(0, {2, 3});
           CHECK(difference(conv2d(x, weight, bias, conv.how), expected) <= kSame);
-          CHECK(difference(conv2d(x, weight, Tensor(), conv.how), expected - bias.view({6, 1, 1})) <= kSame);
+          CHECK(difference(conv2d(x, weight, Tensor(), conv.how),
+                           expected - bias.view({6, 1, 1})) <= kSame);
         }
       }
     }
@@ -292,7 +327,8 @@ TEST_CASE("conv2d equals torch::conv2d on the padded image, for few and for many
 }
 
 TEST_CASE("conv2d in float32 by patches agrees with LibTorch's to rounding") {
-  const Tensor x = numbers({1, 5, 1, 28, 28}, 1).to(torch::kFloat), weight = numbers({64, 1, 3, 3}, 2).to(torch::kFloat);
+  const Tensor x = numbers({1, 5, 1, 28, 28}, 1).to(torch::kFloat),
+               weight = numbers({64, 1, 3, 3}, 2).to(torch::kFloat);
   const Tensor expected = torch::conv2d(x[0], weight, {}, 1, 1);
   CHECK(difference(conv2d(x, weight, Tensor(), Conv2d{})[0], expected) <= 1e-5);
 }
@@ -302,7 +338,8 @@ TEST_CASE("TensorFlow's SAME puts the odd zero at the bottom and right") {
   Tensor corner = torch::zeros({1, 1, 3, 3}, torch::kDouble);
   corner[0][0][0][0] = 1;
   const auto windows = [&](int64_t size, Conv2d::Padding padding) {
-    const Tensor image = torch::arange(1, size * size + 1, torch::kDouble).view({1, 1, 1, size, size});
+    const Tensor image =
+        torch::arange(1, size * size + 1, torch::kDouble).view({1, 1, 1, size, size});
     return conv2d(image, corner, {}, {2, padding})[0][0][0];
   };
   const auto rows = [](std::initializer_list<double> values, int64_t size) {
@@ -319,15 +356,18 @@ TEST_CASE("TensorFlow's SAME puts the odd zero at the bottom and right") {
 TEST_CASE("max_pool2 drops an odd last row and column, or pools them with what there is") {
   const Tensor image = torch::arange(9, torch::kDouble).view({1, 1, 1, 3, 3});
   CHECK(torch::equal(max_pool2(image)[0][0][0], torch::full({1, 1}, 4, torch::kDouble)));
-  CHECK(torch::equal(max_pool2(image, true)[0][0][0], torch::tensor({{4.0, 5.0}, {7.0, 8.0}}, torch::kDouble)));
+  CHECK(torch::equal(max_pool2(image, true)[0][0][0],
+                     torch::tensor({{4.0, 5.0}, {7.0, 8.0}}, torch::kDouble)));
   // Negative values: nothing is padded with zeros.
-  CHECK(torch::equal(max_pool2(image - 20, true)[0][0][0], torch::tensor({{-16.0, -15.0}, {-13.0, -12.0}}, torch::kDouble)));
+  CHECK(torch::equal(max_pool2(image - 20, true)[0][0][0],
+                     torch::tensor({{-16.0, -15.0}, {-13.0, -12.0}}, torch::kDouble)));
 }
 
 TEST_CASE("squared distances: worked numbers, and never below zero") {
   const Tensor a = torch::tensor({{{0.0, 0.0}, {1.0, 2.0}}}, torch::kDouble);
   const Tensor b = torch::tensor({{{3.0, 4.0}, {1.0, 2.0}, {0.0, 1.0}}}, torch::kDouble);
-  CHECK(difference(squared_distances(a, b), torch::tensor({{{25.0, 5.0, 1.0}, {8.0, 0.0, 2.0}}}, torch::kDouble)) <= 1e-12);
+  CHECK(difference(squared_distances(a, b),
+                   torch::tensor({{{25.0, 5.0, 1.0}, {8.0, 0.0, 2.0}}}, torch::kDouble)) <= 1e-12);
   const Tensor far = (numbers({1, 50, 64}, 1) * 1e3).to(torch::kFloat);
   CHECK(squared_distances(far, far).min().item<float>() >= 0);
 }
@@ -342,7 +382,8 @@ TEST_CASE("batch norm: worked numbers") {
   params.beta = torch::full({1}, 10, torch::kDouble);
   params.eps = 0.5;
   const Tensor y = batch_norm(x, params, forward);
-  const Tensor expected = torch::tensor({8.0, 9.0, 10.0, 13.0}, torch::kDouble).view({1, 2, 1, 1, 2});  // 10 + 2 (x-3) / sqrt(4)
+  const Tensor expected = torch::tensor({8.0, 9.0, 10.0, 13.0}, torch::kDouble)
+                              .view({1, 2, 1, 1, 2});  // 10 + 2 (x-3) / sqrt(4)
   CHECK(difference(y, expected) <= kSame);
   REQUIRE(met.size() == 1);
   CHECK(met[0].layer == "norm");
@@ -365,8 +406,10 @@ TEST_CASE("the statistics met are each task's mean and biased variance over its 
         CHECK(met[0].count == 60);
         for (int64_t c = 0; c < 2; ++c) {
           const Tensor values = x[t].select(1, c).reshape(-1);
-          CHECK(std::abs(met[0].mean[row][c].item<double>() - values.mean().item<double>()) <= kSame);
-          CHECK(std::abs(met[0].variance[row][c].item<double>() - values.var(false).item<double>()) <= kSame);
+          CHECK(std::abs(met[0].mean[row][c].item<double>() - values.mean().item<double>()) <=
+                kSame);
+          CHECK(std::abs(met[0].variance[row][c].item<double>() -
+                         values.var(false).item<double>()) <= kSame);
         }
       }
     }
@@ -407,14 +450,14 @@ TEST_CASE("a single value has variance 0, for one task as for several") {
   for (const int64_t tasks : {1, 2}) {
     NormStatistics met;
     Forward forward{.norm = NormMode::batch, .met = &met};
-    batch_norm(torch::ones({tasks, 1, 2, 1, 1}, torch::kDouble),
-               plain("n"), forward);
+    batch_norm(torch::ones({tasks, 1, 2, 1, 1}, torch::kDouble), plain("n"), forward);
     CHECK(torch::equal(met[0].variance, torch::zeros({tasks, 2}, torch::kDouble)));
     CHECK(torch::isfinite(running_buffers(met).at(1).value).all().item<bool>());
   }
 }
 
-TEST_CASE("batch norm in mode batch does not look at the running buffers, and no mode changes them") {
+TEST_CASE(
+    "batch norm in mode batch does not look at the running buffers, and no mode changes them") {
   const Tensor x = numbers({1, 4, 2, 3, 3}, 1);
   const auto norm = [&](NormMode mode, const Tensor& mean, const Tensor& var) {
     Forward forward{.norm = mode};
@@ -423,31 +466,46 @@ TEST_CASE("batch norm in mode batch does not look at the running buffers, and no
     params.running_var = var;
     return batch_norm(x, params, forward);
   };
-  const Tensor mean = numbers({2}, 2), var = positive({2}, 3), mean_before = mean.clone(), var_before = var.clone();
+  const Tensor mean = numbers({2}, 2), var = positive({2}, 3), mean_before = mean.clone(),
+               var_before = var.clone();
   CHECK(torch::equal(norm(NormMode::batch, mean, var), norm(NormMode::batch, mean + 1, var * 2)));
-  CHECK_FALSE(torch::equal(norm(NormMode::running, mean, var), norm(NormMode::running, mean + 1, var * 2)));
+  CHECK_FALSE(
+      torch::equal(norm(NormMode::running, mean, var), norm(NormMode::running, mean + 1, var * 2)));
   CHECK(torch::equal(mean, mean_before));
   CHECK(torch::equal(var, var_before));
 }
 
 TEST_CASE("a leading axis that is not the number of tasks is refused by every operation") {
-  const Tensor images = numbers({3, 4, 2, 5, 5}, 1), rows = numbers({3, 4, 5}, 1), bias3 = numbers({3, 2}, 2);
+  const Tensor images = numbers({3, 4, 2, 5, 5}, 1), rows = numbers({3, 4, 5}, 1),
+               bias3 = numbers({3, 2}, 2);
   for (const int64_t wrong : {1, 2, 4}) {
     CAPTURE(wrong);
-    CHECK_THROWS_AS(conv2d(images, numbers({wrong, 2, 2, 3, 3}, 2), Tensor(), Conv2d{}), c10::Error);
-    CHECK_THROWS_AS(conv2d(images, numbers({2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}), c10::Error);
-    CHECK_THROWS_AS(conv2d(images, numbers({3, 2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}), c10::Error);
+    CHECK_THROWS_AS(conv2d(images, numbers({wrong, 2, 2, 3, 3}, 2), Tensor(), Conv2d{}),
+                    c10::Error);
+    CHECK_THROWS_AS(conv2d(images, numbers({2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}),
+                    c10::Error);
+    CHECK_THROWS_AS(conv2d(images, numbers({3, 2, 2, 3, 3}, 2), numbers({wrong, 2}, 3), {}),
+                    c10::Error);
     CHECK_THROWS_AS(linear(rows, numbers({wrong, 2, 5}, 2), Tensor()), c10::Error);
     CHECK_THROWS_AS(linear(rows, numbers({2, 5}, 2), numbers({wrong, 2}, 3)), c10::Error);
     for (const NormMode mode : {NormMode::batch, NormMode::given, NormMode::running}) {
-      CHECK_THROWS_AS(norm_in_mode(mode, {images, numbers({wrong, 2}, 2), bias3, bias3, bias3.abs()}), c10::Error);
-      CHECK_THROWS_AS(norm_in_mode(mode, {images, bias3, numbers({wrong, 2}, 2), bias3, bias3.abs()}), c10::Error);
+      CHECK_THROWS_AS(
+          norm_in_mode(mode, {images, numbers({wrong, 2}, 2), bias3, bias3, bias3.abs()}),
+          c10::Error);
+      CHECK_THROWS_AS(
+          norm_in_mode(mode, {images, bias3, numbers({wrong, 2}, 2), bias3, bias3.abs()}),
+          c10::Error);
     }
-    CHECK_THROWS_AS(norm_in_mode(NormMode::given, {images, bias3, bias3, numbers({wrong, 2}, 2), bias3.abs()}), c10::Error);
-    CHECK_THROWS_AS(norm_in_mode(NormMode::running, {images, bias3, bias3, bias3, numbers({wrong, 2}, 2).abs()}), c10::Error);
+    CHECK_THROWS_AS(
+        norm_in_mode(NormMode::given, {images, bias3, bias3, numbers({wrong, 2}, 2), bias3.abs()}),
+        c10::Error);
+    CHECK_THROWS_AS(norm_in_mode(NormMode::running,
+                                 {images, bias3, bias3, bias3, numbers({wrong, 2}, 2).abs()}),
+                    c10::Error);
   }
   // One task: two rows must not become two tasks by broadcasting.
-  const Tensor one = numbers({1, 4, 2, 5, 5}, 1), own = numbers({1, 2}, 2), two = numbers({2, 2}, 2).abs();
+  const Tensor one = numbers({1, 4, 2, 5, 5}, 1), own = numbers({1, 2}, 2),
+               two = numbers({2, 2}, 2).abs();
   CHECK_THROWS_AS(conv2d(one, numbers({2, 2, 2, 3, 3}, 2), Tensor(), Conv2d{}), c10::Error);
   CHECK_THROWS_AS(conv2d(one, numbers({2, 2, 3, 3}, 2), two, {}), c10::Error);
   CHECK_THROWS_AS(linear(numbers({1, 4, 5}, 1), numbers({2, 5}, 2), two), c10::Error);

@@ -12,11 +12,13 @@ class Adaptive final : public Algorithm {
   struct Options {
     double inner_lr = 0.1;
     void describe(Fields& fields) {
-      fields.option("inner_lr", inner_lr, {.help = "first inner step size", .symbol = "α", .min = 0, .max = 10});
+      fields.option("inner_lr", inner_lr,
+                    {.help = "first inner step size", .symbol = "α", .min = 0, .max = 10});
     }
   };
 
-  Adaptive(const Options& options, BackbonePtr backbone) : options_(options), backbone_(std::move(backbone)) {}
+  Adaptive(const Options& options, BackbonePtr backbone)
+      : options_(options), backbone_(std::move(backbone)) {}
 
   ParamList init(const Shapes& shapes, Stream stream) const override {
     ParamList weights;
@@ -31,12 +33,14 @@ class Adaptive final : public Algorithm {
     return weights;
   }
 
-  TaskGradients learn(const ParamList& weights, const Episodes& tasks, const Context& context) const override {
+  TaskGradients learn(const ParamList& weights, const Episodes& tasks,
+                      const Context& context) const override {
     const ParamList leaves = weights.attach();
     NormStatistics met;
     const Tensor head = adapted_head(leaves, tasks.support, context, &met);
     Forward forward;
-    const Tensor features = backbone_->features(leaves.scope("backbone"), tasks.query.inputs, forward);
+    const Tensor features =
+        backbone_->features(leaves.scope("backbone"), tasks.query.inputs, forward);
     const Tensor logits = linear(features, head, Tensor());
     const Tensor losses = task_cross_entropy(logits, tasks.query.targets);
     TaskGradients result;
@@ -73,7 +77,8 @@ class Adaptive final : public Algorithm {
     Tensor head_;
   };
 
-  /// One gradient step of the head on the support set, with noise of the task's own on the features.
+  /// One gradient step of the head on the support set, with noise of the task's own on the
+  /// features.
   Tensor adapted_head(const ParamList& leaves, const Labelled& support, const Context& context,
                       NormStatistics* met) const {
     Forward forward{.norm = met != nullptr ? NormMode::batch : NormMode::running, .met = met};
@@ -89,7 +94,8 @@ class Adaptive final : public Algorithm {
     features = features + torch::stack(noise).to(features.options());
     const Tensor head = leaves["head"].unsqueeze(0).expand({tasks, -1, -1});
     const Tensor loss = task_cross_entropy(linear(features, head, Tensor()), support.targets).sum();
-    const Tensor gradient = torch::autograd::grad({loss}, {head}, {}, true, /*create_graph=*/true)[0];
+    const Tensor gradient =
+        torch::autograd::grad({loss}, {head}, {}, true, /*create_graph=*/true)[0];
     return head - leaves["inner_lr"] * gradient;
   }
 
@@ -98,7 +104,9 @@ class Adaptive final : public Algorithm {
 };
 
 const AlgorithmRegistration kAdaptive{algorithm_plugin<Adaptive>(
-    {.name = "test_adaptive", .summary = "for tests: own learnables, buffer, noise, inner gradient", .paper = ""})};
+    {.name = "test_adaptive",
+     .summary = "for tests: own learnables, buffer, noise, inner gradient",
+     .paper = ""})};
 
 }  // namespace
 }  // namespace kshot

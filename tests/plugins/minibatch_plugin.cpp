@@ -24,11 +24,13 @@ class MinibatchClassifier final : public Algorithm {
     return weights;
   }
 
-  TaskGradients learn(const ParamList& weights, const Episodes& batch, const Context&) const override {
+  TaskGradients learn(const ParamList& weights, const Episodes& batch,
+                      const Context&) const override {
     const ParamList leaves = weights.attach();
     NormStatistics met;
     Forward forward{.met = &met, .training = true};
-    const Tensor features = backbone_->features(leaves.scope("backbone"), batch.query.inputs, forward);
+    const Tensor features =
+        backbone_->features(leaves.scope("backbone"), batch.query.inputs, forward);
     const Tensor logits = linear(features, leaves["head.weight"], leaves["head.bias"]);
     const Tensor losses = task_cross_entropy(logits, batch.query.targets);
     TaskGradients result;
@@ -39,9 +41,10 @@ class MinibatchClassifier final : public Algorithm {
     return result;
   }
 
-  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support, const Shapes& shapes,
-                                 const Context&) const override {
-    return std::make_unique<NearestMean>(*backbone_, weights.scope("backbone"), support, shapes.outputs);
+  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support,
+                                 const Shapes& shapes, const Context&) const override {
+    return std::make_unique<NearestMean>(*backbone_, weights.scope("backbone"), support,
+                                         shapes.outputs);
   }
 
   bool transductive() const override { return false; }
@@ -53,9 +56,12 @@ class MinibatchClassifier final : public Algorithm {
     NearestMean(const Backbone& backbone, ParamList weights, const Labelled& support, int64_t way)
         : backbone_(backbone), weights_(std::move(weights)) {
       const Tensor members = torch::one_hot(support.targets, way).to(support.inputs.scalar_type());
-      means_ = torch::bmm(members.transpose(1, 2), features(support.inputs)) / members.sum(1).unsqueeze(-1);
+      means_ = torch::bmm(members.transpose(1, 2), features(support.inputs)) /
+               members.sum(1).unsqueeze(-1);
     }
-    Tensor logits(const Tensor& query) const override { return -squared_distances(features(query), means_); }
+    Tensor logits(const Tensor& query) const override {
+      return -squared_distances(features(query), means_);
+    }
 
    private:
     Tensor features(const Tensor& images) const {

@@ -1,13 +1,13 @@
-#include "tests/doctest_torch.h"
+#include "framework/run/checkpoint.h"
 
 #include <fstream>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
-#include "framework/run/checkpoint.h"
 #include "tests/base/caught.h"
 #include "tests/base/full_disk.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -22,14 +22,16 @@ Checkpoint sample(double scale, const std::string& text = "a") {
   checkpoint.weights.add({"net.weight", scale * numbers({200, 3}, 1)});
   checkpoint.weights.add({"net.mean", scale * numbers({3}, 2), Role::buffer, "slow"});
   checkpoint.optimizer.add({"net.weight.exp_avg", scale * numbers({200, 3}, 3), Role::buffer});
-  checkpoint.optimizer.add({"net.weight.step", torch::tensor(static_cast<int64_t>(10 * scale)), Role::buffer});
+  checkpoint.optimizer.add(
+      {"net.weight.step", torch::tensor(static_cast<int64_t>(10 * scale)), Role::buffer});
   checkpoint.state = {{"iteration", 10 * scale}, {"best", 0.1 + 0.2}, {"text", text}};
   return checkpoint;
 }
 
 void check_equal(const Checkpoint& a, const Checkpoint& b) {
   CHECK(a.state == b.state);
-  for (const auto& [x, y] : {std::pair{&a.weights, &b.weights}, std::pair{&a.optimizer, &b.optimizer}}) {
+  for (const auto& [x, y] :
+       {std::pair{&a.weights, &b.weights}, std::pair{&a.optimizer, &b.optimizer}}) {
     REQUIRE(x->size() == y->size());
     for (const Param& param : *x) {
       REQUIRE(y->find(param.name) != nullptr);
@@ -40,7 +42,9 @@ void check_equal(const Checkpoint& a, const Checkpoint& b) {
   }
 }
 
-Checkpoint load(const TemporaryFolder& folder) { return load_checkpoint(folder.path(), "last", sample(0).weights); }
+Checkpoint load(const TemporaryFolder& folder) {
+  return load_checkpoint(folder.path(), "last", sample(0).weights);
+}
 
 TEST_CASE("weights, optimiser state and the rest come back to the last bit") {
   const TemporaryFolder folder;
@@ -57,8 +61,12 @@ TEST_CASE("tensors are called weights/NAME and optimizer/NAME.PART in the file")
   const TemporaryFolder folder;
   save_checkpoint(folder.path(), "last", sample(1));
   std::set<std::string> names;
-  for (const NamedTensor& tensor : from_safetensors(read_file(folder / "last.safetensors"), "FILE").tensors) names.insert(tensor.name);
-  CHECK(names == std::set<std::string>{"weights/net.weight", "weights/net.mean", "optimizer/net.weight.exp_avg", "optimizer/net.weight.step"});
+  for (const NamedTensor& tensor :
+       from_safetensors(read_file(folder / "last.safetensors"), "FILE").tensors)
+    names.insert(tensor.name);
+  CHECK(names == std::set<std::string>{"weights/net.weight", "weights/net.mean",
+                                       "optimizer/net.weight.exp_avg",
+                                       "optimizer/net.weight.step"});
 }
 
 TEST_CASE("one flipped bit anywhere in the tensors' file is refused") {
@@ -81,7 +89,8 @@ TEST_CASE("one flipped bit anywhere in the tensors' file is refused") {
 TEST_CASE("a state file that is none is refused, and a missing file is the disk's fault") {
   const TemporaryFolder folder;
   save_checkpoint(folder.path(), "last", sample(1));
-  for (const char* text : {"", "{", "[]", "{}", "{\"sha256\": 1}", "{\"sha256\": 1, \"state\": {}}"}) {
+  for (const char* text :
+       {"", "{", "[]", "{}", "{\"sha256\": 1}", "{\"sha256\": 1, \"state\": {}}"}) {
     CAPTURE(text);
     std::ofstream(folder / "last.json") << text;
     const auto error = caught([&] { load(folder); });
@@ -105,19 +114,22 @@ TEST_CASE("weights of another network are refused by name") {
   const auto error = caught([&] { load_checkpoint(folder.path(), "last", other); });
   REQUIRE(error);
   CHECK(error->code() == Exit::bad_data);
-  CHECK(std::string(error->what()).find("\"net.weight\" has shape [200,3], expected [200,4]") != std::string::npos);
+  CHECK(std::string(error->what()).find("\"net.weight\" has shape [200,3], expected [200,4]") !=
+        std::string::npos);
   CHECK(std::string(error->what()).find("\"net.mean\" is not expected") != std::string::npos);
 }
 
 TEST_CASE("a full disk leaves the old checkpoint, whichever file it stops") {
-  // The tensors need 10 KB. With a long text the state needs 20, so each file in turn is the one that fails.
+  // The tensors need 10 KB. With a long text the state needs 20, so each file in turn is the one
+  // that fails.
   for (const size_t text : {size_t{1}, size_t{20000}}) {
     const TemporaryFolder folder;
     save_checkpoint(folder.path(), "last", sample(1));
     std::optional<Error> error;
     {
       const test::FullDisk full(text == 1 ? 5000 : 15000);
-      error = caught([&] { save_checkpoint(folder.path(), "last", sample(2, std::string(text, 'x'))); });
+      error = caught(
+          [&] { save_checkpoint(folder.path(), "last", sample(2, std::string(text, 'x'))); });
     }
     REQUIRE(error);
     CHECK(error->code() == Exit::io);
@@ -134,7 +146,8 @@ TEST_CASE("a kill between the two files leaves the old checkpoint, also twice in
   const std::string tensors = read_file(folder / "last.safetensors");
   for (const double scale : {2.0, 3.0}) {
     save_checkpoint(folder.path(), "last", sample(scale));
-    std::ofstream(folder / "last.safetensors", std::ios::binary) << tensors;  // as if the second file had never come
+    std::ofstream(folder / "last.safetensors", std::ios::binary)
+        << tensors;  // as if the second file had never come
     check_equal(load(folder), sample(1));
   }
   save_checkpoint(folder.path(), "last", sample(4));

@@ -1,6 +1,6 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/run/compute.h"
+
+#include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
@@ -25,8 +25,9 @@ struct Setting {
 Setting setting_of(const std::string& name, torch::Dtype dtype) {
   const auto source = test::toy_tasks({"train"}, {.way = 3, .shot = 2, .query = 4});
   Setting setting{small_algorithm(name), {}, seven_tasks(*source)};
-  setting.weights =
-      setting.algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0)).to(torch::kCPU, dtype).clone();
+  setting.weights = setting.algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0))
+                        .to(torch::kCPU, dtype)
+                        .clone();
   return setting;
 }
 
@@ -37,8 +38,8 @@ TaskGradients learn_with(const Setting& setting, int threads, const Compute& com
 }
 
 bool same(const TaskGradients& a, const TaskGradients& b) {
-  return same_bits(a.gradients, b.gradients) && same_bits(a.statistics, b.statistics) && torch::equal(a.losses, b.losses) &&
-         torch::equal(a.accuracy, b.accuracy);
+  return same_bits(a.gradients, b.gradients) && same_bits(a.statistics, b.statistics) &&
+         torch::equal(a.losses, b.losses) && torch::equal(a.accuracy, b.accuracy);
 }
 
 TEST_CASE("1, 2 and 4 task threads give the same bits on a meta-batch of 7") {
@@ -62,8 +63,11 @@ TEST_CASE("tasks one by one and all along the task axis agree to rounding in flo
     compute.task_mode = "batched";
     const TaskGradients together = learn_with(setting, 1, compute);
     double norm = 0;
-    for (const Param& gradient : alone.gradients) norm = std::max(norm, gradient.value.norm().item<double>());
-    const auto close = [&](const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>() <= 1e-10 * std::max(1.0, norm); };
+    for (const Param& gradient : alone.gradients)
+      norm = std::max(norm, gradient.value.norm().item<double>());
+    const auto close = [&](const Tensor& a, const Tensor& b) {
+      return (a - b).abs().max().item<double>() <= 1e-10 * std::max(1.0, norm);
+    };
     for (size_t i = 0; i < alone.gradients.size(); ++i) {
       CHECK(close(alone.gradients.at(i).value, together.gradients.at(i).value));
     }
@@ -88,21 +92,27 @@ TEST_CASE("gradients are the sum over tasks, added in task order") {
   std::vector<TaskPlan> plans{source.plan(0), source.plan(1), source.plan(2)};
   for (const int threads : {1, 3}) {
     TaskEngine engine(threads);
-    const TaskGradients total = learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
+    const TaskGradients total =
+        learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
     CHECK(total.gradients["w"].item<float>() == 0.0F);
   }
   std::swap(plans[1], plans[2]);
   TaskEngine engine(2);
-  CHECK(learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {}).gradients["w"].item<float>() == 1.0F);
+  CHECK(learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {})
+            .gradients["w"]
+            .item<float>() == 1.0F);
 }
 
-TEST_CASE("tasks of several shapes: each piece knows its own tasks, and results follow the tasks' order") {
+TEST_CASE(
+    "tasks of several shapes: each piece knows its own tasks, and results follow the tasks' "
+    "order") {
   for (const std::string mode : {"threads", "batched"}) {
     CAPTURE(mode);
     const test::ScriptedSource two(2), three(3);
     std::vector<Episodes> groups;
-    for (const auto& [source, indices] : {std::pair{&two, std::vector<uint64_t>{5, 6}}, std::pair{&three, std::vector<uint64_t>{7}},
-                                          std::pair{&two, std::vector<uint64_t>{8}}}) {
+    for (const auto& [source, indices] :
+         {std::pair{&two, std::vector<uint64_t>{5, 6}}, std::pair{&three, std::vector<uint64_t>{7}},
+          std::pair{&two, std::vector<uint64_t>{8}}}) {
       std::vector<TaskPlan> plans;
       for (const uint64_t i : indices) plans.push_back(source->plan(i));
       groups.push_back(source->load(plans));
@@ -118,14 +128,17 @@ TEST_CASE("tasks of several shapes: each piece knows its own tasks, and results 
         CHECK(context.tasks[t] == tasks.plans[t].index);
         index.push_back(static_cast<double>(context.tasks[t]));
       }
-      TaskGradients result = test::learned(torch::full({1}, static_cast<double>(tasks.outputs)), tasks.tasks());
+      TaskGradients result =
+          test::learned(torch::full({1}, static_cast<double>(tasks.outputs)), tasks.tasks());
       result.losses = torch::tensor(index).unsqueeze(1);
       result.statistics.add({"mean", torch::tensor(index).unsqueeze(1), Role::buffer});
       return result;
     };
     TaskEngine engine(1);
-    const TaskGradients total = learn_tasks(engine, script, script.initial, groups, {}, {.task_mode = mode});
-    CHECK(calls == (mode == "threads" ? std::vector<int64_t>{1, 1, 1, 1} : std::vector<int64_t>{2, 1, 1}));
+    const TaskGradients total =
+        learn_tasks(engine, script, script.initial, groups, {}, {.task_mode = mode});
+    CHECK(calls ==
+          (mode == "threads" ? std::vector<int64_t>{1, 1, 1, 1} : std::vector<int64_t>{2, 1, 1}));
     CHECK(torch::equal(total.losses, torch::tensor({{5.0F}, {6.0F}, {7.0F}, {8.0F}})));
     CHECK(torch::equal(total.statistics["mean"], total.losses));
     CHECK(total.gradients["w"].item<float>() == 2 + 2 + 3 + 2);
@@ -144,7 +157,8 @@ TEST_CASE("tasks arrive on the device's dtype with the LibTorch threads that the
   const test::ScriptedSource source;
   const std::vector<TaskPlan> plans{source.plan(0)};
   TaskEngine engine(1);
-  learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {.dtype = torch::kDouble, .intra_op_threads = 2});
+  learn_tasks(engine, script, script.initial, load_groups(source, plans), {},
+              {.dtype = torch::kDouble, .intra_op_threads = 2});
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
-#include "tests/doctest_torch.h"
-
 #include "framework/base/sha256.h"
+#include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 
 namespace kshot {
@@ -88,7 +87,8 @@ TEST_CASE("the sha256 of an episode set is over the plans as text, one line each
   source.base.support_labels = {0, 1};
   source.base.query = {31, 32};
   source.base.query_labels = {0, 0};
-  CHECK(plans_sha256(source, 2) == sha256_hex("0:2[3,1][30,10][0,1][31,32][0,0]\n1:2[3,1][30,10][0,1][31,32][0,0]\n"));
+  CHECK(plans_sha256(source, 2) ==
+        sha256_hex("0:2[3,1][30,10][0,1][31,32][0,0]\n1:2[3,1][30,10][0,1][31,32][0,0]\n"));
   CHECK(plans_sha256(source, 0) == sha256_hex(""));
 }
 

@@ -1,12 +1,12 @@
-#include "tests/doctest_torch.h"
+#include "framework/run/evaluator.h"
 
 #include <atomic>
 #include <cmath>
 
 #include "framework/base/error.h"
-#include "framework/run/evaluator.h"
 #include "framework/run/stop_signal.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
@@ -23,10 +23,11 @@ ScriptedAlgorithm model(ScriptedAlgorithm::Logits logits) {
   return script;
 }
 
-Evaluation evaluate_with(int threads, const Algorithm& algorithm, const ParamList& weights, const TaskSource& source, int64_t count,
-                         uint64_t seed = 0) {
+Evaluation evaluate_with(int threads, const Algorithm& algorithm, const ParamList& weights,
+                         const TaskSource& source, int64_t count, uint64_t seed = 0) {
   TaskEngine engine(threads);
-  const auto evaluation = evaluate(engine, algorithm, weights, source, {.count = count, .seed = seed}, {});
+  const auto evaluation =
+      evaluate(engine, algorithm, weights, source, {.count = count, .seed = seed}, {});
   REQUIRE(evaluation.has_value());
   return *evaluation;
 }
@@ -35,10 +36,13 @@ bool same(const Evaluation& a, const Evaluation& b) {
   if (a.episodes.size() != b.episodes.size()) return false;
   for (size_t i = 0; i < a.episodes.size(); ++i) {
     const EpisodeOutcome &x = a.episodes[i], &y = b.episodes[i];
-    if (!(x.plan == y.plan) || x.predictions != y.predictions || x.accuracy != y.accuracy || x.loss != y.loss) return false;
+    if (!(x.plan == y.plan) || x.predictions != y.predictions || x.accuracy != y.accuracy ||
+        x.loss != y.loss)
+      return false;
   }
-  return a.episodes_sha256 == b.episodes_sha256 && a.accuracy.mean == b.accuracy.mean && a.accuracy.ci95 == b.accuracy.ci95 &&
-         a.loss.mean == b.loss.mean && a.ci95_classes == b.ci95_classes;
+  return a.episodes_sha256 == b.episodes_sha256 && a.accuracy.mean == b.accuracy.mean &&
+         a.accuracy.ci95 == b.accuracy.ci95 && a.loss.mean == b.loss.mean &&
+         a.ci95_classes == b.ci95_classes;
 }
 
 TEST_CASE("a model that says the same of every image scores exactly 1/N, with a loss of log N") {
@@ -48,8 +52,10 @@ TEST_CASE("a model that says the same of every image scores exactly 1/N, with a 
       return torch::zeros({query.size(0), query.size(1), way}, torch::kDouble);
     });
     const Evaluation evaluation = evaluate_with(1, constant, constant.initial, source, 10);
-    for (const EpisodeOutcome& episode : evaluation.episodes) CHECK(episode.accuracy == 1.0 / static_cast<double>(way));
-    CHECK(evaluation.accuracy.mean == doctest::Approx(1.0 / static_cast<double>(way)).epsilon(1e-15));
+    for (const EpisodeOutcome& episode : evaluation.episodes)
+      CHECK(episode.accuracy == 1.0 / static_cast<double>(way));
+    CHECK(evaluation.accuracy.mean ==
+          doctest::Approx(1.0 / static_cast<double>(way)).epsilon(1e-15));
     CHECK(evaluation.loss.mean == doctest::Approx(std::log(way)).epsilon(1e-12));
     for (const int64_t predicted : evaluation.episodes[0].predictions) CHECK(predicted == 0);
   }
@@ -65,7 +71,8 @@ TEST_CASE("accuracy is the mean over episodes of the share of right answers") {
   REQUIRE(evaluation.episodes.size() == 5);
   for (size_t i = 0; i < 5; ++i) {
     CHECK(evaluation.episodes[i].plan == source.plan(i));
-    CHECK(evaluation.episodes[i].accuracy == doctest::Approx(static_cast<double>(i) / 10).epsilon(1e-15));
+    CHECK(evaluation.episodes[i].accuracy ==
+          doctest::Approx(static_cast<double>(i) / 10).epsilon(1e-15));
   }
   CHECK(evaluation.accuracy.mean == doctest::Approx(0.2).epsilon(1e-14));
   // Values 0, 0.1, 0.2, 0.3, 0.4: standard deviation sqrt(0.025).
@@ -73,12 +80,15 @@ TEST_CASE("accuracy is the mean over episodes of the share of right answers") {
   CHECK(*evaluation.accuracy.std == doctest::Approx(std::sqrt(0.025)).epsilon(1e-12));
 }
 
-TEST_CASE("real algorithms give the same bits twice, and with 1 and 2 threads; weights stay as they were") {
+TEST_CASE(
+    "real algorithms give the same bits twice, and with 1 and 2 threads; weights stay as they "
+    "were") {
   const auto source = test::toy_tasks({"test"}, {.way = 5, .shot = 1, .query = 3});
   for (const std::string name : {"protonet", "test_adaptive", "nearest_pixel"}) {
     CAPTURE(name);
     const auto algorithm = test::small_algorithm(name);
-    const ParamList weights = algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0));
+    const ParamList weights =
+        algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0));
     const ParamList before = weights.clone();
     const Evaluation first = evaluate_with(1, *algorithm, weights, *source, 12);
     CHECK(same(first, evaluate_with(1, *algorithm, weights, *source, 12)));
@@ -90,8 +100,10 @@ TEST_CASE("real algorithms give the same bits twice, and with 1 and 2 threads; w
 TEST_CASE("an episode's outcome does not depend on how many are evaluated") {
   const auto source = test::toy_tasks({"test"}, {.way = 5, .shot = 1, .query = 3});
   const auto algorithm = test::small_algorithm("test_adaptive");
-  const ParamList weights = algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0));
-  const Evaluation few = evaluate_with(1, *algorithm, weights, *source, 3), more = evaluate_with(2, *algorithm, weights, *source, 8);
+  const ParamList weights =
+      algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0));
+  const Evaluation few = evaluate_with(1, *algorithm, weights, *source, 3),
+                   more = evaluate_with(2, *algorithm, weights, *source, 8);
   for (size_t i = 0; i < few.episodes.size(); ++i) {
     CHECK(few.episodes[i].predictions == more.episodes[i].predictions);
     CHECK(few.episodes[i].loss == more.episodes[i].loss);
@@ -157,10 +169,12 @@ TEST_CASE("a stop signal ends the evaluation without a result") {
 
 TEST_CASE("progress counts up to the number of episodes") {
   const ScriptedSource source(2, 2);
-  const auto script = model([](const auto&, const Tensor& query, const auto&) { return test::right_for(query, 4, 2); });
+  const auto script = model(
+      [](const auto&, const Tensor& query, const auto&) { return test::right_for(query, 4, 2); });
   std::vector<int64_t> seen;
   TaskEngine engine(2);
-  evaluate(engine, script, script.initial, source, {.count = 4, .progress = [&](int64_t done) { seen.push_back(done); }}, {});
+  evaluate(engine, script, script.initial, source,
+           {.count = 4, .progress = [&](int64_t done) { seen.push_back(done); }}, {});
   CHECK(seen == std::vector<int64_t>{1, 2, 3, 4});
 }
 

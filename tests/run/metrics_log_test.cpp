@@ -1,8 +1,9 @@
+#include "framework/run/metrics_log.h"
+
 #include <doctest/doctest.h>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
-#include "framework/run/metrics_log.h"
 #include "tests/base/caught.h"
 #include "tests/base/full_disk.h"
 #include "tests/base/temporary_folder.h"
@@ -23,7 +24,8 @@ TEST_CASE("lines are appended one by one, and the length counts their bytes") {
   CHECK(log.length() == 32);
 }
 
-TEST_CASE("a resumed log is cut to the length that the checkpoint remembers, and goes on from there") {
+TEST_CASE(
+    "a resumed log is cut to the length that the checkpoint remembers, and goes on from there") {
   const TemporaryFolder folder;
   uint64_t remembered = 0;
   {

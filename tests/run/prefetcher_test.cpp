@@ -1,19 +1,21 @@
-#include "tests/doctest_torch.h"
+#include "framework/run/prefetcher.h"
 
 #include <atomic>
 
 #include "framework/base/error.h"
-#include "framework/run/prefetcher.h"
 #include "tests/base/caught.h"
+#include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
 namespace kshot {
 namespace {
 
-std::vector<Episodes> loaded_directly(const TaskSource& source, int64_t meta_batch, int64_t iteration) {
+std::vector<Episodes> loaded_directly(const TaskSource& source, int64_t meta_batch,
+                                      int64_t iteration) {
   std::vector<TaskPlan> plans;
-  for (int64_t t = 0; t < meta_batch; ++t) plans.push_back(source.plan(static_cast<uint64_t>(iteration * meta_batch + t)));
+  for (int64_t t = 0; t < meta_batch; ++t)
+    plans.push_back(source.plan(static_cast<uint64_t>(iteration * meta_batch + t)));
   return load_groups(source, plans);
 }
 
@@ -27,12 +29,14 @@ void check_same(const std::vector<Episodes>& a, const std::vector<Episodes>& b) 
   }
 }
 
-TEST_CASE("prefetched tasks are those that loading directly gives, from any iteration on, at any depth") {
+TEST_CASE(
+    "prefetched tasks are those that loading directly gives, from any iteration on, at any depth") {
   const auto source = test::toy_tasks({"train"}, {.way = 3, .shot = 1, .query = 2});
   for (const int64_t depth : {1, 2, 5}) {
     for (const int64_t first : {0, 4}) {
       Prefetcher feed(source, 3, first, first + 5, depth);
-      for (int64_t i = first; i < first + 5; ++i) check_same(feed.next(), loaded_directly(*source, 3, i));
+      for (int64_t i = first; i < first + 5; ++i)
+        check_same(feed.next(), loaded_directly(*source, 3, i));
     }
   }
 }

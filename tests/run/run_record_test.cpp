@@ -1,4 +1,4 @@
-#include "tests/doctest_torch.h"
+#include "framework/run/run_record.h"
 
 #include <unistd.h>
 
@@ -6,9 +6,9 @@
 #include <regex>
 
 #include "framework/base/error.h"
-#include "framework/run/run_record.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
@@ -79,7 +79,8 @@ EpisodeOutcome outcome() {
 }
 
 TEST_CASE("an episode's line comes back to the last bit") {
-  const EpisodeOutcome before = outcome(), after = outcome_from_json(Json::parse(outcome_to_json(before).dump()), "LINE");
+  const EpisodeOutcome before = outcome(), after = outcome_from_json(
+                                               Json::parse(outcome_to_json(before).dump()), "LINE");
   CHECK(after.plan == before.plan);
   CHECK(after.predictions == before.predictions);
   CHECK(after.accuracy == before.accuracy);
@@ -114,7 +115,8 @@ TEST_CASE("a figure that does not exist is absent from its block") {
   evaluation.accuracy.std = 0.1;
   evaluation.accuracy.ci95 = 0.02;
   evaluation.ci95_classes = 0.03;
-  CHECK(accuracy_block(evaluation) == Json{{"mean", 0.5}, {"std", 0.1}, {"ci95_episodes", 0.02}, {"ci95_classes", 0.03}});
+  CHECK(accuracy_block(evaluation) ==
+        Json{{"mean", 0.5}, {"std", 0.1}, {"ci95_episodes", 0.02}, {"ci95_classes", 0.03}});
   evaluation.loss.mean = 1.5;
   CHECK(loss_block(evaluation) == Json{{"mean", 1.5}});
 }

@@ -22,7 +22,8 @@ class ScriptedSource : public TaskSource {
     plan.index = index;
     plan.outputs = way_;
     for (int64_t label = 0; label < way_; ++label) {
-      plan.classes.push_back((static_cast<int64_t>(index) + label) % static_cast<int64_t>(classes_.size()));
+      plan.classes.push_back((static_cast<int64_t>(index) + label) %
+                             static_cast<int64_t>(classes_.size()));
       for (int64_t q = 0; q < query_; ++q) {
         plan.query.push_back(plan.classes.back() * 100 + q);
         plan.query_labels.push_back(label);
@@ -34,7 +35,8 @@ class ScriptedSource : public TaskSource {
   Episodes load(std::span<const TaskPlan> plans) const override {
     Episodes episodes;
     std::vector<Tensor> labels;
-    for (const TaskPlan& plan : plans) labels.push_back(torch::tensor(plan.query_labels, torch::kLong));
+    for (const TaskPlan& plan : plans)
+      labels.push_back(torch::tensor(plan.query_labels, torch::kLong));
     const auto tasks = static_cast<int64_t>(plans.size());
     episodes.query.targets = torch::stack(labels);
     episodes.query.inputs = episodes.query.targets.to(torch::kFloat).unsqueeze(-1);
@@ -62,7 +64,8 @@ class ScriptedAlgorithm : public Algorithm {
   Logits on_logits;
 
   ParamList init(const Shapes&, Stream) const override { return initial.clone(); }
-  TaskGradients learn(const ParamList& weights, const Episodes& tasks, const Context& context) const override {
+  TaskGradients learn(const ParamList& weights, const Episodes& tasks,
+                      const Context& context) const override {
     return on_learn(weights, tasks, context);
   }
   std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled&, const Shapes& shapes,
@@ -75,8 +78,13 @@ class ScriptedAlgorithm : public Algorithm {
   class Scripted final : public Learner {
    public:
     Scripted(const ScriptedAlgorithm& script, ParamList weights, Shapes shapes, Context context)
-        : script_(script), weights_(std::move(weights)), shapes_(std::move(shapes)), context_(context) {}
-    Tensor logits(const Tensor& query) const override { return script_.on_logits(weights_, query, context_); }
+        : script_(script),
+          weights_(std::move(weights)),
+          shapes_(std::move(shapes)),
+          context_(context) {}
+    Tensor logits(const Tensor& query) const override {
+      return script_.on_logits(weights_, query, context_);
+    }
 
    private:
     const ScriptedAlgorithm& script_;
@@ -94,7 +102,8 @@ inline ParamList one_weight(int64_t size = 1) {
 }
 
 /// What learn() returns where every task has these gradients of "w", loss and accuracy.
-inline TaskGradients learned(const Tensor& gradient, int64_t tasks, double loss = 1, double accuracy = 0.5) {
+inline TaskGradients learned(const Tensor& gradient, int64_t tasks, double loss = 1,
+                             double accuracy = 0.5) {
   TaskGradients result;
   result.gradients.add({"w", gradient * tasks});
   result.losses = torch::full({tasks, 1}, loss);

@@ -10,15 +10,17 @@
 namespace kshot::test {
 
 /// A small conv4 and an algorithm on top of it: real learning that takes milliseconds.
-inline std::unique_ptr<const Algorithm> small_algorithm(const std::string& name, Json backbone = Json::object()) {
+inline std::unique_ptr<const Algorithm> small_algorithm(const std::string& name,
+                                                        Json backbone = Json::object()) {
   backbone.update({{"name", "conv4"}, {"blocks", 2}, {"channels", 8}});
   const BackbonePtr network = Registry<BackbonePlugin>::instance().find("conv4").make(backbone);
   return Registry<AlgorithmPlugin>::instance().find(name).make({{"name", name}}, network);
 }
 
 /// Tasks from one split of the toy data.
-inline std::shared_ptr<const TaskSource> toy_tasks(const std::vector<std::string>& splits, const EpisodeShape& shape,
-                                                   uint64_t seed = 0, const ToyOptions& options = {}) {
+inline std::shared_ptr<const TaskSource> toy_tasks(const std::vector<std::string>& splits,
+                                                   const EpisodeShape& shape, uint64_t seed = 0,
+                                                   const ToyOptions& options = {}) {
   return std::make_shared<EpisodeSampler>(toy_dataset(options), DatasetView{}, shape,
                                           EpisodeStream{splits, seed, Purpose::training_tasks});
 }

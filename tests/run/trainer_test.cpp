@@ -1,4 +1,4 @@
-#include "tests/doctest_torch.h"
+#include "framework/run/trainer.h"
 
 #include <atomic>
 #include <fstream>
@@ -8,9 +8,9 @@
 #include "framework/base/error.h"
 #include "framework/run/evaluator.h"
 #include "framework/run/stop_signal.h"
-#include "framework/run/trainer.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
@@ -42,7 +42,8 @@ TrainingResult train_with(int threads, const Training& training) {
 // ---- worked numbers, on a model of one weight vector
 
 /// Plain SGD with rate 1: a step is minus the gradient. One task an iteration, no validation.
-Training scripted_training(const ScriptedAlgorithm& script, const TemporaryFolder& folder, int64_t iterations) {
+Training scripted_training(const ScriptedAlgorithm& script, const TemporaryFolder& folder,
+                           int64_t iterations) {
   Training training;
   training.algorithm = &script;
   training.train = std::make_shared<ScriptedSource>();
@@ -104,7 +105,8 @@ TEST_CASE("gradients are clipped by value, on the mean") {
 }
 
 TEST_CASE("gradients are clipped by the norm of all of them together, after the values") {
-  const auto step = [](const Vector& gradient, std::optional<double> value, std::optional<double> norm) {
+  const auto step = [](const Vector& gradient, std::optional<double> value,
+                       std::optional<double> norm) {
     const ScriptedAlgorithm script = constant_gradient(gradient);
     const TemporaryFolder folder;
     Training training = scripted_training(script, folder, 1);
@@ -118,7 +120,8 @@ TEST_CASE("gradients are clipped by the norm of all of them together, after the 
 }
 
 TEST_CASE("running statistics follow what tasks met, task by task, by the momentum") {
-  // From 0, tasks met 1 and 2: 0.1, then 0.9 * 0.1 + 0.1 * 2 = 0.29. The next step's tasks met 3 and 4.
+  // From 0, tasks met 1 and 2: 0.1, then 0.9 * 0.1 + 0.1 * 2 = 0.29. The next step's tasks met 3
+  // and 4.
   ScriptedAlgorithm script;
   script.initial = test::one_weight();
   script.initial.add({"mean", torch::zeros({1}, torch::kDouble), Role::buffer});
@@ -137,7 +140,8 @@ TEST_CASE("running statistics follow what tasks met, task by task, by the moment
       training.options.meta_batch = 2;
       training.compute.task_mode = mode;
       training.compute.dtype = torch::kDouble;
-      CHECK(train_with(2, training).weights["mean"].item<double>() == doctest::Approx(expected).epsilon(1e-13));
+      CHECK(train_with(2, training).weights["mean"].item<double>() ==
+            doctest::Approx(expected).epsilon(1e-13));
     }
   }
   const TemporaryFolder folder;
@@ -169,10 +173,15 @@ TEST_CASE("iteration i learns from the tasks i * meta_batch onwards, at the rate
   CHECK(iterations == std::vector<int64_t>{0, 0, 1, 1, 2, 2});
   const std::vector<Json> lines = metrics(folder);
   REQUIRE(lines.size() == 3);
-  CHECK(lines[2] == Json{{"phase", "train"}, {"iteration", 3}, {"lr", 0.25}, {"train", {{"loss", 1.0}, {"accuracy", 0.5}}}});
+  CHECK(lines[2] == Json{{"phase", "train"},
+                         {"iteration", 3},
+                         {"lr", 0.25},
+                         {"train", {{"loss", 1.0}, {"accuracy", 0.5}}}});
 }
 
-TEST_CASE("a log line is the mean over the tasks since the last one; the last iteration has a line of its own") {
+TEST_CASE(
+    "a log line is the mean over the tasks since the last one; the last iteration has a line of "
+    "its own") {
   ScriptedAlgorithm script;
   script.initial = test::one_weight();
   script.on_learn = [](const ParamList&, const Episodes& tasks, const Context&) {
@@ -198,14 +207,16 @@ TEST_CASE("a log line is the mean over the tasks since the last one; the last it
 /// w is the number of steps done; validation finds `right[w]` of 10 queries right.
 ScriptedAlgorithm with_validation(std::vector<int64_t> right) {
   ScriptedAlgorithm script = constant_gradient({-1});
-  script.on_logits = [right = std::move(right)](const ParamList& weights, const Tensor& query, const Context& context) {
+  script.on_logits = [right = std::move(right)](const ParamList& weights, const Tensor& query,
+                                                const Context& context) {
     CHECK_FALSE(context.training);
     return test::right_for(query, right.at(static_cast<size_t>(weights["w"].item<float>())), 2);
   };
   return script;
 }
 
-Training validated_training(const ScriptedAlgorithm& script, const TemporaryFolder& folder, int64_t iterations) {
+Training validated_training(const ScriptedAlgorithm& script, const TemporaryFolder& folder,
+                            int64_t iterations) {
   Training training = scripted_training(script, folder, iterations);
   training.validation = std::make_shared<ScriptedSource>();
   training.validation_tasks = 3;
@@ -223,11 +234,14 @@ TEST_CASE("the weights of the best validation come out; of equals the first") {
   CHECK(*result.best_validation_accuracy == doctest::Approx(0.8).epsilon(1e-12));
   CHECK(result.iterations == 5);
   CHECK_FALSE(result.stopped);
-  CHECK(load_checkpoint(folder / "checkpoints", "last", script.initial).weights["w"].item<float>() == 5);
+  CHECK(
+      load_checkpoint(folder / "checkpoints", "last", script.initial).weights["w"].item<float>() ==
+      5);
 }
 
 TEST_CASE("the choice may be by loss") {
-  // One more answer is right at each step, but at the fourth the model is far too sure of its one mistake.
+  // One more answer is right at each step, but at the fourth the model is far too sure of its one
+  // mistake.
   ScriptedAlgorithm script = constant_gradient({-1});
   script.on_logits = [](const ParamList& weights, const Tensor& query, const Context&) {
     const float w = weights["w"].item<float>();
@@ -278,8 +292,8 @@ TEST_CASE("no iterations: the first weights come out, with a validation or witho
   const ScriptedAlgorithm script = with_validation({0, 1});
   for (const bool validating : {false, true}) {
     const TemporaryFolder folder;
-    const TrainingResult result =
-        train_with(1, validating ? validated_training(script, folder, 0) : scripted_training(script, folder, 0));
+    const TrainingResult result = train_with(1, validating ? validated_training(script, folder, 0)
+                                                           : scripted_training(script, folder, 0));
     CHECK(w_of(result) == Vector{0});
     CHECK(result.iterations == 0);
   }
@@ -310,7 +324,9 @@ TEST_CASE("retraining starts again on its own tasks, for the best length and som
 
 // ---- divergence
 
-TEST_CASE("a loss that is not finite ends training as diverged, naming iteration and task; what was saved stays") {
+TEST_CASE(
+    "a loss that is not finite ends training as diverged, naming iteration and task; what was "
+    "saved stays") {
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     ScriptedAlgorithm script = with_validation({0, 5, 5, 5, 5});
     script.on_learn = [bad](const ParamList&, const Episodes& tasks, const Context& context) {
@@ -326,7 +342,9 @@ TEST_CASE("a loss that is not finite ends training as diverged, naming iteration
     const std::string message = error->what();
     CHECK(message.find("iteration 3") != std::string::npos);
     CHECK(message.find("task 3") != std::string::npos);
-    CHECK(load_checkpoint(folder / "checkpoints", "last", script.initial).weights["w"].item<float>() == 2);
+    CHECK(load_checkpoint(folder / "checkpoints", "last", script.initial)
+              .weights["w"]
+              .item<float>() == 2);
   }
 }
 
@@ -338,13 +356,16 @@ class Interrupted final : public Algorithm {
   Interrupted(const Algorithm& inner, int learn_call, int adapt_call = 0)
       : inner_(inner), learn_call_(learn_call), adapt_call_(adapt_call) {}
 
-  ParamList init(const Shapes& shapes, Stream stream) const override { return inner_.init(shapes, stream); }
-  TaskGradients learn(const ParamList& weights, const Episodes& tasks, const Context& context) const override {
+  ParamList init(const Shapes& shapes, Stream stream) const override {
+    return inner_.init(shapes, stream);
+  }
+  TaskGradients learn(const ParamList& weights, const Episodes& tasks,
+                      const Context& context) const override {
     if (++learned_ == learn_call_) set_stop_requested(true);
     return inner_.learn(weights, tasks, context);
   }
-  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support, const Shapes& shapes,
-                                 const Context& context) const override {
+  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support,
+                                 const Shapes& shapes, const Context& context) const override {
     if (++adapted_ == adapt_call_) set_stop_requested(true);
     return inner_.adapt(weights, support, shapes, context);
   }
@@ -374,19 +395,21 @@ Training toy_training(const Algorithm& algorithm, const TemporaryFolder& folder)
   return training;
 }
 
-TEST_CASE("a stop request ends training after the current step, and a resume gives the same bits as no stop") {
+TEST_CASE(
+    "a stop request ends training after the current step, and a resume gives the same bits as no "
+    "stop") {
   for (const std::string name : {"protonet", "test_adaptive"}) {
     const auto algorithm = test::small_algorithm(name);
     const TemporaryFolder whole_folder;
     const TrainingResult whole = train_with(1, toy_training(*algorithm, whole_folder));
     const std::vector<Json> whole_metrics = metrics(whole_folder);
-    // In learning at the start, in the middle of a log window and of a meta-batch, and in the retraining; in
-    // validation in the first and in a later one.
+    // In learning at the start, in the middle of a log window and of a meta-batch, and in the
+    // retraining; in validation in the first and in a later one.
     struct Call {
       int learn, adapt;
     };
-    for (const Call& call : {Call{1, 0}, Call{2, 0}, Call{5, 0}, Call{10, 0}, Call{16, 0}, Call{18, 0}, Call{21, 0}, Call{0, 2},
-                             Call{0, 8}, Call{0, 15}}) {
+    for (const Call& call : {Call{1, 0}, Call{2, 0}, Call{5, 0}, Call{10, 0}, Call{16, 0},
+                             Call{18, 0}, Call{21, 0}, Call{0, 2}, Call{0, 8}, Call{0, 15}}) {
       CAPTURE(name);
       CAPTURE(call.learn);
       CAPTURE(call.adapt);
@@ -435,13 +458,15 @@ TEST_CASE("a resume after a kill goes back to the last checkpoint and gives the 
   CHECK(metrics(folder) == metrics(whole_folder));
 }
 
-TEST_CASE("resuming a finished training changes nothing, and a resume without a checkpoint begins") {
+TEST_CASE(
+    "resuming a finished training changes nothing, and a resume without a checkpoint begins") {
   const auto algorithm = test::small_algorithm("protonet");
   const TemporaryFolder folder;
   Training training = toy_training(*algorithm, folder);
   training.resume = true;
   const TrainingResult first = train_with(1, training);
-  const std::string last = read_file(folder / "checkpoints" / "last.safetensors"), log = read_file(folder / "metrics.jsonl");
+  const std::string last = read_file(folder / "checkpoints" / "last.safetensors"),
+                    log = read_file(folder / "metrics.jsonl");
   const TrainingResult again = train_with(1, training);
   CHECK(test::same_bits(first.weights, again.weights));
   CHECK(read_file(folder / "checkpoints" / "last.safetensors") == last);
@@ -481,9 +506,13 @@ TEST_CASE("1 and 2 task threads give the same bits of final weights and metrics"
 TEST_CASE("other seeds begin with other weights; the same seed with the same") {
   const auto algorithm = test::small_algorithm("protonet");
   const Shapes shapes{{1, 8, 8}, 4};
-  CHECK(test::same_bits(initial_weights(*algorithm, shapes, 1, {}), initial_weights(*algorithm, shapes, 1, {})));
-  CHECK_FALSE(test::same_bits(initial_weights(*algorithm, shapes, 1, {}), initial_weights(*algorithm, shapes, 2, {})));
-  CHECK(initial_weights(*algorithm, shapes, 1, {.dtype = torch::kDouble}).at(0).value.scalar_type() == torch::kDouble);
+  CHECK(test::same_bits(initial_weights(*algorithm, shapes, 1, {}),
+                        initial_weights(*algorithm, shapes, 1, {})));
+  CHECK_FALSE(test::same_bits(initial_weights(*algorithm, shapes, 1, {}),
+                              initial_weights(*algorithm, shapes, 2, {})));
+  CHECK(
+      initial_weights(*algorithm, shapes, 1, {.dtype = torch::kDouble}).at(0).value.scalar_type() ==
+      torch::kDouble);
 }
 
 struct Learning {
@@ -497,10 +526,12 @@ Learning learn_toys(const std::string& name, int64_t iterations, int64_t meta_ba
   const EpisodeShape shape{.way = 4, .shot = 1, .query = 5};
   Training training;
   training.algorithm = algorithm.get();
-  const bool minibatches = Registry<AlgorithmPlugin>::instance().find(name).facts.feeds == Feeds::minibatches;
+  const bool minibatches =
+      Registry<AlgorithmPlugin>::instance().find(name).facts.feeds == Feeds::minibatches;
   const test::ToyOptions many{.train = 64};
   if (minibatches) {
-    training.train = std::make_shared<MinibatchSource>(test::toy_dataset(many), DatasetView{}, std::vector<std::string>{"train"}, 32, 1);
+    training.train = std::make_shared<MinibatchSource>(test::toy_dataset(many), DatasetView{},
+                                                       std::vector<std::string>{"train"}, 32, 1);
   } else {
     training.train = test::toy_tasks({"train"}, shape, 1, many);
   }
@@ -516,23 +547,29 @@ Learning learn_toys(const std::string& name, int64_t iterations, int64_t meta_ba
   const auto accuracy = [&](const ParamList& weights) {
     return evaluate(engine, *algorithm, weights, *tests, {.count = 200}, {})->accuracy.mean;
   };
-  const double untrained = accuracy(initial_weights(*algorithm, training.train->shapes(), training.seed, {}));
+  const double untrained =
+      accuracy(initial_weights(*algorithm, training.train->shapes(), training.seed, {}));
   const TrainingResult result = train(engine, training);
   const std::vector<Json> lines = metrics(folder);
-  return {lines.front()["train"]["loss"], lines.back()["train"]["loss"], untrained, accuracy(result.weights)};
+  return {lines.front()["train"]["loss"], lines.back()["train"]["loss"], untrained,
+          accuracy(result.weights)};
 }
 
-TEST_CASE("ProtoNet, a gradient-adaptive and a minibatch algorithm learn the toy data to a stated accuracy on new classes") {
+TEST_CASE(
+    "ProtoNet, a gradient-adaptive and a minibatch algorithm learn the toy data to a stated "
+    "accuracy on new classes") {
   struct Case {
     std::string name;
     int64_t iterations, meta_batch;
     double lr, accuracy;
   };
-  for (const Case& c : {Case{"protonet", 400, 1, 3e-3, 0.9}, Case{"test_adaptive", 300, 4, 1e-2, 0.8}, Case{"test_minibatch", 400, 1, 3e-3, 0.9}}) {
+  for (const Case& c :
+       {Case{"protonet", 400, 1, 3e-3, 0.9}, Case{"test_adaptive", 300, 4, 1e-2, 0.8},
+        Case{"test_minibatch", 400, 1, 3e-3, 0.9}}) {
     CAPTURE(c.name);
     const Learning progress = learn_toys(c.name, c.iterations, c.meta_batch, c.lr);
-    MESSAGE(c.name, ": loss ", progress.first_loss, " -> ", progress.last_loss, ", accuracy ", progress.untrained, " -> ",
-            progress.trained);
+    MESSAGE(c.name, ": loss ", progress.first_loss, " -> ", progress.last_loss, ", accuracy ",
+            progress.untrained, " -> ", progress.trained);
     CHECK(progress.last_loss < 0.7 * progress.first_loss);
     CHECK(progress.trained >= c.accuracy);
     CHECK(progress.trained >= progress.untrained + 0.1);
