@@ -16,8 +16,8 @@ class NearestPixelLearner final : public Learner {
   Tensor logits(const Tensor& query) const override {
     const Tensor distances = squared_distances(query.flatten(2), pixels_);  // [T,Q,S]
     const Tensor labels = labels_.unsqueeze(1).expand_as(distances);
-    const Tensor far = torch::full({distances.size(0), distances.size(1), way_}, 1e30,
-                                   distances.options());
+    const Tensor far =
+        torch::full({distances.size(0), distances.size(1), way_}, 1e30, distances.options());
     return -far.scatter_reduce(2, labels, distances, "amin");
   }
 

@@ -1,9 +1,11 @@
-// Prototypical networks. Snell, Swersky, Zemel: "Prototypical networks for few-shot learning", 2017.
+// Prototypical networks. Snell, Swersky, Zemel: "Prototypical networks for few-shot learning",
+// 2017.
 //
 // A class is the mean of its support features (its prototype); a query belongs to the class whose
 // prototype is nearest. The logits are negative squared Euclidean distances, and the network is
 // trained on episodes with the cross-entropy of those logits. Nothing adapts at test time but the
-// prototypes, so the way and shot of training and test may differ (the paper trains with more ways).
+// prototypes, so the way and shot of training and test may differ (the paper trains with more
+// ways).
 //
 // Differences from the reference code (jakesnell/prototypical-networks):
 // 1. Support and query images of a training task share one batch-norm batch, as there; the running
@@ -24,7 +26,8 @@ Tensor prototypes(const Tensor& features, const Tensor& labels, int64_t way) {
   const Tensor members = torch::one_hot(labels, way).to(features.scalar_type());  // [T,S,way]
   const Tensor counts = members.sum(1).unsqueeze(-1);
   if (counts.eq(0).any().item<bool>()) {
-    throw Error(Exit::bad_data, "a class has no support image: prototypes need at least 1-shot tasks");
+    throw Error(Exit::bad_data,
+                "a class has no support image: prototypes need at least 1-shot tasks");
   }
   return torch::bmm(members.transpose(1, 2), features) / counts;
 }
@@ -99,9 +102,8 @@ class ProtoNet final : public Algorithm {
   }
 
   Tensor compare(const Tensor& query, const Tensor& centres) const {
-    return options_.distance == "euclidean"
-               ? -squared_distances(query, centres)
-               : cosine_logits(query, centres, options_.cosine_scale);
+    return options_.distance == "euclidean" ? -squared_distances(query, centres)
+                                            : cosine_logits(query, centres, options_.cosine_scale);
   }
 
   Options options_;
@@ -116,7 +118,8 @@ class ProtoNetLearner final : public Learner {
       : method_(method), backbone_(weights.scope("backbone")), support_(support), way_(way) {
     const std::string& mode = method_.options_.batch_norm;
     if (mode == "running" || mode == "support") {
-      Forward forward{.norm = mode == "running" ? NormMode::running : NormMode::batch, .met = &met_};
+      Forward forward{.norm = mode == "running" ? NormMode::running : NormMode::batch,
+                      .met = &met_};
       centres_ = prototypes(method_.flat_features(backbone_, support.inputs, forward),
                             support.targets, way);
     }
@@ -131,8 +134,9 @@ class ProtoNetLearner final : public Learner {
       }
       return torch::cat(one_by_one, 1);
     }
-    Forward forward{.norm = method_.options_.batch_norm == "running" ? NormMode::running : NormMode::given,
-                    .given = &met_};
+    Forward forward{
+        .norm = method_.options_.batch_norm == "running" ? NormMode::running : NormMode::given,
+        .given = &met_};
     return method_.compare(method_.flat_features(backbone_, query, forward), centres_);
   }
 

@@ -64,8 +64,10 @@ Manifest read_manifest(const Hdf5Reader& reader, const std::string& path) {
   if (json.is_discarded()) throw Error(Exit::bad_data, "{}: the manifest is not JSON", path);
   Manifest manifest = manifest_from_json(json, path);
   if (manifest.sha256.size() != 64) {
-    throw Error(Exit::bad_data, "{}: the manifest has no sha256 of the content, which names the data in records: "
-                "import the pack again", path);
+    throw Error(Exit::bad_data,
+                "{}: the manifest has no sha256 of the content, which names the data in records: "
+                "import the pack again",
+                path);
   }
   const Tensor labels = reader.read("labels");
   if (labels.scalar_type() != torch::kLong || !labels.equal(make_labels(manifest))) {

@@ -49,7 +49,9 @@ ImportResult import_dataset(const std::string& importer, const ImportRequest& re
   const Importer& found = Registry<Importer>::instance().find(importer);
   check(request);
   if (pack.has_parent_path()) make_folder(pack.parent_path());
-  { const AtomicFile probe(pack); }  // a minute's work should not end in "permission denied"
+  {
+    const AtomicFile probe(pack);
+  }  // a minute's work should not end in "permission denied"
   ImportedData data = found.import(request);
   Manifest manifest = data.originals ? write_pack(pack, data.manifest, *data.originals)
                                      : write_pack(pack, data.manifest, data.samples);

@@ -25,7 +25,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   auto region = std::make_shared<Region>();
   region->path = path.string();
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat facts {};
+  struct stat facts{};
   if (descriptor >= 0 && ::fstat(descriptor, &facts) == 0 && facts.st_size > 0) {
     region->size = static_cast<size_t>(facts.st_size);
     region->memory = ::mmap(nullptr, region->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -46,8 +46,7 @@ Tensor MappedFile::tensor(uint64_t offset, const std::vector<int64_t>& shape,
     throw Error(Exit::bad_data, "{}: samples reach past the end of the file", region_->path);
   }
   char* start = static_cast<char*>(region_->memory) + offset;
-  return torch::from_blob(
-      start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
+  return torch::from_blob(start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
 }
 
 }  // namespace kshot

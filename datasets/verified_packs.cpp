@@ -47,7 +47,7 @@ std::vector<std::string> read_lines() {
 }  // namespace
 
 bool is_verified(const std::filesystem::path& pack, const std::string& sha256) try {
-  struct stat facts {};
+  struct stat facts{};
   if (::stat(pack.c_str(), &facts) != 0) return false;
   const std::vector<std::string> lines = read_lines();
   return std::find(lines.begin(), lines.end(), line_of(facts, sha256)) != lines.end();
@@ -56,7 +56,7 @@ bool is_verified(const std::filesystem::path& pack, const std::string& sha256) t
 }
 
 void remember_verified(const std::filesystem::path& pack, const std::string& sha256) try {
-  struct stat facts {};
+  struct stat facts{};
   if (memory_file().empty() || ::stat(pack.c_str(), &facts) != 0) return;
   if (std::time(nullptr) - facts.st_mtim.tv_sec < 2) return;
   std::vector<std::string> lines = read_lines();

@@ -21,13 +21,14 @@ void check_fits(const std::vector<IndexedClass>& index, const EpisodeShape& shap
                 const std::string& split) {
   const auto classes = static_cast<int64_t>(index.size());
   if (classes < shape.way) {
-    throw Error(Exit::bad_spec, "split \"{}\" has {} classes; {}-way tasks need {}: lower way to {} or less",
-                split, classes, shape.way, shape.way, classes);
+    throw Error(Exit::bad_spec,
+                "split \"{}\" has {} classes; {}-way tasks need {}: lower way to {} or less", split,
+                classes, shape.way, shape.way, classes);
   }
   const int64_t needed = shape.shot + shape.query;
-  const auto smallest = std::min_element(
-      index.begin(), index.end(),
-      [](const auto& a, const auto& b) { return a.rows.size() < b.rows.size(); });
+  const auto smallest =
+      std::min_element(index.begin(), index.end(),
+                       [](const auto& a, const auto& b) { return a.rows.size() < b.rows.size(); });
   const auto images = static_cast<int64_t>(smallest->rows.size());
   if (images < needed) {
     throw Error(Exit::bad_spec, "class \"{}\" has {} images; {}-shot with {} queries needs {}: {}",
@@ -35,23 +36,28 @@ void check_fits(const std::vector<IndexedClass>& index, const EpisodeShape& shap
   }
 }
 
-/// Everything that decides which tasks are drawn, but the index, as 64 bits. What is said of a split counts, not
-/// how: its scheme by name or as the default, turned classes by a rule for all splits or for this one.
-uint64_t task_key(const Manifest& manifest, const DatasetView& view, const std::vector<IndexedClass>& index,
-                  const EpisodeShape& shape, const EpisodeStream& stream) {
+/// Everything that decides which tasks are drawn, but the index, as 64 bits. What is said of a
+/// split counts, not how: its scheme by name or as the default, turned classes by a rule for all
+/// splits or for this one.
+uint64_t task_key(const Manifest& manifest, const DatasetView& view,
+                  const std::vector<IndexedClass>& index, const EpisodeShape& shape,
+                  const EpisodeStream& stream) {
   const std::string& scheme = view.splits.empty() ? manifest.default_split : view.splits;
-  const auto turned = std::count_if(index.begin(), index.end(), [](const auto& entry) { return entry.quarter_turns != 0; });
-  return sha256_u64(fmt::format("{}|{}|{}|{}|{} turned|{}-way {}-shot {}-query", stream.seed, manifest.sha256,
-                                scheme, fmt::join(stream.splits, "+"), turned, shape.way, shape.shot,
-                                shape.query));
+  const auto turned = std::count_if(index.begin(), index.end(),
+                                    [](const auto& entry) { return entry.quarter_turns != 0; });
+  return sha256_u64(fmt::format("{}|{}|{}|{}|{} turned|{}-way {}-shot {}-query", stream.seed,
+                                manifest.sha256, scheme, fmt::join(stream.splits, "+"), turned,
+                                shape.way, shape.shot, shape.query));
 }
 
 }  // namespace
 
 void EpisodeShape::describe(Fields& fields) {
   fields.option("way", way, {.help = "classes per task", .symbol = "N", .min = 1, .max = 100000});
-  fields.option("shot", shot, {.help = "support images per class", .symbol = "K", .min = 1, .max = 100000});
-  fields.option("query", query, {.help = "query images per class", .symbol = "Q", .min = 0, .max = 100000});
+  fields.option("shot", shot,
+                {.help = "support images per class", .symbol = "K", .min = 1, .max = 100000});
+  fields.option("query", query,
+                {.help = "query images per class", .symbol = "Q", .min = 0, .max = 100000});
 }
 
 EpisodeSampler::EpisodeSampler(DatasetPtr dataset, const DatasetView& view,

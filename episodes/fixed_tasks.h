@@ -7,8 +7,8 @@
 
 namespace kshot {
 
-/// A fixed list of training tasks, as MAML's reference code uses: the first `count` plans of another
-/// source, over and over.
+/// A fixed list of training tasks, as MAML's reference code uses: the first `count` plans of
+/// another source, over and over.
 class FixedTasks final : public TaskSource {
  public:
   FixedTasks(std::shared_ptr<const TaskSource> source, uint64_t count)

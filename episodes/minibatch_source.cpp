@@ -22,8 +22,8 @@ MinibatchSource::MinibatchSource(DatasetPtr dataset, const DatasetView& view,
     }
   }
   if (batches_per_epoch() < 1) {
-    throw Error(Exit::bad_spec, "episodes.train.batch is {}, but split \"{}\" has only {} images", batch,
-                fmt::join(splits, "+"), images_.size());
+    throw Error(Exit::bad_spec, "episodes.train.batch is {}, but split \"{}\" has only {} images",
+                batch, fmt::join(splits, "+"), images_.size());
   }
 }
 
@@ -35,8 +35,8 @@ TaskPlan MinibatchSource::plan(uint64_t index) const {
   const auto per_epoch = static_cast<uint64_t>(batches_per_epoch());
   const uint64_t epoch = index / per_epoch;
   // The epoch's order is drawn again for each batch: a plan has no memory.
-  const auto order = Stream(seed_, Purpose::minibatches, epoch)
-                         .permutation(static_cast<int64_t>(images_.size()));
+  const auto order =
+      Stream(seed_, Purpose::minibatches, epoch).permutation(static_cast<int64_t>(images_.size()));
   TaskPlan plan;
   plan.index = index;
   plan.outputs = static_cast<int64_t>(index_.size());

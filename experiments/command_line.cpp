@@ -41,7 +41,8 @@ Arguments parse(const Command& command, const std::vector<std::string>& words) {
   all.add(hidden);
   Arguments arguments;
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-  po::store(po::command_line_parser(words).options(all).positional(positional).style(style).run(), arguments);
+  po::store(po::command_line_parser(words).options(all).positional(positional).style(style).run(),
+            arguments);
   po::notify(arguments);
   return arguments;
 }
@@ -56,8 +57,9 @@ int run_command(const Command& command, const std::vector<std::string>& words) {
     arguments = parse(with_help, words);
   } catch (const po::unknown_option& problem) {
     const auto names = option_names(with_help.options);
-    throw Error(Exit::bad_spec, "unknown option \"{}\"{}; see kshot {} --help", problem.get_option_name(),
-                did_you_mean(problem.get_option_name(), names), command.name);
+    throw Error(Exit::bad_spec, "unknown option \"{}\"{}; see kshot {} --help",
+                problem.get_option_name(), did_you_mean(problem.get_option_name(), names),
+                command.name);
   } catch (const po::error& problem) {
     throw Error(Exit::bad_spec, "{}; see kshot {} --help", problem.what(), command.name);
   }
@@ -69,20 +71,19 @@ int run_command(const Command& command, const std::vector<std::string>& words) {
 }
 
 void add_spec_option(po::options_description& options) {
-  options.add_options()
-      ("set", po::value<std::vector<std::string>>()->composing()->value_name("PATH=VALUE"),
-       "change one value of the spec, as in train.iterations=100; may be repeated");
+  options.add_options()(
+      "set", po::value<std::vector<std::string>>()->composing()->value_name("PATH=VALUE"),
+      "change one value of the spec, as in train.iterations=100; may be repeated");
 }
 
 void add_compute_options(po::options_description& options) {
   add_spec_option(options);
-  options.add_options()
-      ("device", po::value<std::string>()->default_value("auto")->value_name("DEVICE"),
-       "auto, cpu, cuda or cuda:<number>")
-      ("threads", po::value<int>()->value_name("N"), "task threads; never changes a number")
-      ("results", po::value<std::string>()->default_value("results")->value_name("DIR"),
-       "where run folders are made")
-      ("quiet", "no progress on stderr");
+  options.add_options()("device",
+                        po::value<std::string>()->default_value("auto")->value_name("DEVICE"),
+                        "auto, cpu, cuda or cuda:<number>")(
+      "threads", po::value<int>()->value_name("N"), "task threads; never changes a number")(
+      "results", po::value<std::string>()->default_value("results")->value_name("DIR"),
+      "where run folders are made")("quiet", "no progress on stderr");
 }
 
 void add_json_option(po::options_description& options) {
@@ -92,21 +93,25 @@ void add_json_option(po::options_description& options) {
 std::vector<SpecEdit> edits_of(const Arguments& arguments) {
   std::vector<SpecEdit> edits;
   if (arguments.count("set") == 0) return edits;
-  for (const std::string& text : arguments["set"].as<std::vector<std::string>>()) edits.push_back(parse_edit(text));
+  for (const std::string& text : arguments["set"].as<std::vector<std::string>>())
+    edits.push_back(parse_edit(text));
   return edits;
 }
 
 int threads_of(const Arguments& arguments) {
-  if (arguments.count("threads") == 0) return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (arguments.count("threads") == 0)
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = arguments["threads"].as<int>();
-  if (threads < 1 || threads > 1024) throw Error(Exit::bad_spec, "--threads is {}, expected 1 to 1024", threads);
+  if (threads < 1 || threads > 1024)
+    throw Error(Exit::bad_spec, "--threads is {}, expected 1 to 1024", threads);
   return threads;
 }
 
 bool flag(const Arguments& arguments, const char* name) { return arguments.count(name) > 0; }
 
 std::string required(const Arguments& arguments, const char* name, const std::string& usage) {
-  if (arguments.count(name) == 0) throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", name, usage);
+  if (arguments.count(name) == 0)
+    throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", name, usage);
   return arguments[name].as<std::string>();
 }
 
@@ -114,11 +119,13 @@ namespace {
 
 /// Columns on the screen: a UTF-8 sequence counts once.
 size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 bool is_number(const std::string& text) {
-  return !text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 || text[0] == '-' || text[0] == '+');
+  return !text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
+                           text[0] == '-' || text[0] == '+');
 }
 
 }  // namespace

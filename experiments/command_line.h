@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/program_options.hpp>
-
 #include <functional>
 #include <string>
 #include <vector>
@@ -16,8 +15,8 @@ using Arguments = po::variables_map;
 /// One command of the program: `kshot NAME ...`. Options and help come from the same description.
 struct Command {
   std::string name, summary;
-  std::string usage;                        ///< one line after "kshot ": "run SPEC [options]"
-  std::string details = {};                 ///< further help: what it writes, an example
+  std::string usage;                         ///< one line after "kshot ": "run SPEC [options]"
+  std::string details = {};                  ///< further help: what it writes, an example
   std::vector<std::string> positional = {};  ///< option names that stand for bare words, in order;
                                              ///< the last one takes all that remain if it is a list
   po::options_description options{"Options"};

@@ -14,7 +14,8 @@ const Json& block_for(const ExperimentSpec& spec, const std::optional<Json>& own
   return own ? *own : spec.dataset;
 }
 
-std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec, const DatasetPtr& data,
+std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec,
+                                                  const DatasetPtr& data,
                                                   const std::vector<std::string>& splits) {
   const TrainTasks& tasks = spec.episodes.train;
   const DatasetView view = view_of(block_for(spec, tasks.dataset));
@@ -28,16 +29,18 @@ std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec, co
   return std::make_shared<FixedTasks>(sampler, static_cast<uint64_t>(*tasks.fixed_tasks));
 }
 
-std::shared_ptr<const TaskSource> held_out(const DatasetPtr& data, const Json& block, const HeldOutTasks& tasks,
-                                           const std::string& split) {
+std::shared_ptr<const TaskSource> held_out(const DatasetPtr& data, const Json& block,
+                                           const HeldOutTasks& tasks, const std::string& split) {
   const Purpose purpose = split == "test" ? Purpose::test_tasks : Purpose::validation_tasks;
   return std::make_shared<EpisodeSampler>(
-      data, view_of(block), tasks.shape, EpisodeStream{.splits = {split}, .seed = tasks.seed, .purpose = purpose});
+      data, view_of(block), tasks.shape,
+      EpisodeStream{.splits = {split}, .seed = tasks.seed, .purpose = purpose});
 }
 
 bool has_split(const DatasetPtr& data, const DatasetView& view, const std::string& split) {
   const Manifest& manifest = data->manifest();
-  const auto scheme = manifest.splits.find(view.splits.empty() ? manifest.default_split : view.splits);
+  const auto scheme =
+      manifest.splits.find(view.splits.empty() ? manifest.default_split : view.splits);
   if (scheme == manifest.splits.end()) return true;  // index_classes says what is wrong
   const auto members = scheme->second.members.find(split);
   return members != scheme->second.members.end() && !members->second.empty();
@@ -48,10 +51,12 @@ void count_epochs(ExperimentSpec& spec, const TaskSource* source) {
   const auto* batches = dynamic_cast<const MinibatchSource*>(source);
   if (!spec.train.epochs) return;
   if (batches == nullptr) {
-    throw Error(Exit::bad_spec, "train.epochs is {}, but only minibatches have epochs: give train.iterations", *spec.train.epochs);
+    throw Error(Exit::bad_spec,
+                "train.epochs is {}, but only minibatches have epochs: give train.iterations",
+                *spec.train.epochs);
   }
-  spec.train.iterations =
-      static_cast<int64_t>(std::llround(*spec.train.epochs * static_cast<double>(batches->batches_per_epoch())));
+  spec.train.iterations = static_cast<int64_t>(
+      std::llround(*spec.train.epochs * static_cast<double>(batches->batches_per_epoch())));
 }
 
 /// Blocks that this algorithm never looks at would only make equal runs look different.
@@ -67,7 +72,8 @@ Json decisive(Json resolved, const AlgorithmFacts& facts) {
 
 std::vector<std::string> data_hashes(const Experiment& experiment) {
   std::vector<std::string> hashes;
-  for (const DatasetPtr& data : {experiment.train_data, experiment.validation_data, experiment.test_data}) {
+  for (const DatasetPtr& data :
+       {experiment.train_data, experiment.validation_data, experiment.test_data}) {
     hashes.push_back(data ? data->manifest().sha256 : "");
   }
   return hashes;
@@ -94,10 +100,12 @@ DatasetView view_of(const Json& block) {
   return view;
 }
 
-std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec, const std::string& split,
+std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
+                                                  const std::string& split,
                                                   DatasetCache& datasets) {
   if (split == "train") {
-    return training_source(spec, datasets.open(block_for(spec, spec.episodes.train.dataset)), {"train"});
+    return training_source(spec, datasets.open(block_for(spec, spec.episodes.train.dataset)),
+                           {"train"});
   }
   if (split != "validation" && split != "test") {
     throw Error(Exit::bad_spec, "--split is \"{}\", expected train, validation or test", split);
@@ -113,7 +121,8 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
   experiment.facts = algorithm.facts;
   if (algorithm.facts.uses_backbone) {
-    experiment.backbone = Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone);
+    experiment.backbone =
+        Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone);
   }
   experiment.algorithm = algorithm.make(spec.algorithm, experiment.backbone);
   experiment.compute = {.device = device,
@@ -132,8 +141,10 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
     experiment.train = training_source(spec, experiment.train_data, {"train"});
     count_epochs(experiment.spec, experiment.train.get());
     experiment.validation_data = datasets.open(validation_block);
-    if (spec.train.validate_every > 0 && has_split(experiment.validation_data, view_of(validation_block), "validation")) {
-      experiment.validation = held_out(experiment.validation_data, validation_block, episodes.validation, "validation");
+    if (spec.train.validate_every > 0 &&
+        has_split(experiment.validation_data, view_of(validation_block), "validation")) {
+      experiment.validation =
+          held_out(experiment.validation_data, validation_block, episodes.validation, "validation");
     }
     if (spec.train.retrain_extra) {
       experiment.retrain = training_source(spec, experiment.train_data, {"train", "validation"});
@@ -164,7 +175,8 @@ Training training_of(const Experiment& experiment, const std::filesystem::path& 
 
 ParamList fresh_weights(const Experiment& experiment) {
   const TaskSource& source = experiment.learns() ? *experiment.train : *experiment.test;
-  return initial_weights(*experiment.algorithm, source.shapes(), experiment.spec.seed, experiment.compute);
+  return initial_weights(*experiment.algorithm, source.shapes(), experiment.spec.seed,
+                         experiment.compute);
 }
 
 }  // namespace kshot

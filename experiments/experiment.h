@@ -20,7 +20,8 @@ struct Experiment {
   std::unique_ptr<const Algorithm> algorithm;
   AlgorithmFacts facts;
   DatasetPtr train_data, validation_data, test_data;  ///< often one and the same
-  std::shared_ptr<const TaskSource> train, retrain, validation, test;  ///< train: absent where nothing is learned
+  std::shared_ptr<const TaskSource> train, retrain, validation,
+      test;  ///< train: absent where nothing is learned
   std::string id;
 
   bool learns() const { return facts.feeds != Feeds::nothing; }
@@ -42,8 +43,8 @@ class DatasetCache {
 DatasetView view_of(const Json& block);
 
 /// The tasks of "train", "validation" or "test" with a spec's data, for `kshot episodes`.
-std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec, const std::string& split,
-                                                  DatasetCache& datasets);
+std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
+                                                  const std::string& split, DatasetCache& datasets);
 
 /// The training of an experiment, ready for train().
 Training training_of(const Experiment& experiment, const std::filesystem::path& folder);

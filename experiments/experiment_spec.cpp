@@ -24,7 +24,8 @@ void TrainTasks::describe(Fields& fields) {
 void HeldOutTasks::describe(Fields& fields) {
   shape.describe(fields);
   fields.option("count", count, {.help = "how many tasks", .min = 1, .max = 1e7});
-  fields.option("seed", seed, {.help = "which tasks are drawn; never derived from the spec's seed"});
+  fields.option("seed", seed,
+                {.help = "which tasks are drawn; never derived from the spec's seed"});
   fields.option("dataset", dataset, {.help = "a data set of its own, for cross-domain work"});
 }
 
@@ -35,31 +36,40 @@ void EpisodesSpec::describe(Fields& fields) {
 }
 
 void LogOptions::describe(Fields& fields) {
-  fields.option("every", every, {.help = "iterations between two lines of metrics.jsonl", .min = 1});
+  fields.option("every", every,
+                {.help = "iterations between two lines of metrics.jsonl", .min = 1});
 }
 
 void ExperimentSpec::describe(Fields& fields) {
   fields.option("name", name, {.help = "folder of the run under results/"});
   fields.option("seed", seed, {.help = "initialisation, training tasks, augmentation, dropout"});
-  fields.option("dataset", dataset, {.help = "{\"name\": ..., options}: see kshot describe dataset"});
+  fields.option("dataset", dataset,
+                {.help = "{\"name\": ..., options}: see kshot describe dataset"});
   fields.section("episodes", episodes);
-  fields.option("backbone", backbone, {.help = "{\"name\": ..., options}: see kshot describe backbone"});
-  fields.option("algorithm", algorithm, {.help = "{\"name\": ..., options}: see kshot describe algorithm"});
+  fields.option("backbone", backbone,
+                {.help = "{\"name\": ..., options}: see kshot describe backbone"});
+  fields.option("algorithm", algorithm,
+                {.help = "{\"name\": ..., options}: see kshot describe algorithm"});
   fields.section("optimizer", optimizer);
   fields.section("train", train);
-  fields.option("precision", precision, {.help = "arithmetic of float32 on a GPU", .one_of = {"ieee"}});
-  fields.option("dtype", dtype, {.help = "type of weights and images", .one_of = {"float32", "float64"}});
-  fields.option("kernels", kernels,
-                {.help = "reference: the plain composition of LibTorch operations", .one_of = {"reference"}});
+  fields.option("precision", precision,
+                {.help = "arithmetic of float32 on a GPU", .one_of = {"ieee"}});
+  fields.option("dtype", dtype,
+                {.help = "type of weights and images", .one_of = {"float32", "float64"}});
+  fields.option(
+      "kernels", kernels,
+      {.help = "reference: the plain composition of LibTorch operations", .one_of = {"reference"}});
   fields.option("paper", paper, {.help = "what the paper reports: accuracy, source, comparable"});
-  fields.option("deviations", deviations, {.help = "where this spec differs from its paper's protocol"});
+  fields.option("deviations", deviations,
+                {.help = "where this spec differs from its paper's protocol"});
   fields.section("log", log);
 }
 
 SpecEdit parse_edit(const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw Error(Exit::bad_spec, "--set is \"{}\", expected path=value, as in train.iterations=100", text);
+    throw Error(Exit::bad_spec, "--set is \"{}\", expected path=value, as in train.iterations=100",
+                text);
   }
   const std::string value = text.substr(equals + 1);
   Json json = Json::parse(value, nullptr, /*allow_exceptions=*/false);
@@ -79,7 +89,8 @@ std::string line_of(const std::string& text, size_t byte) {
 Json parse_spec(const std::string& text, const std::string& where) {
   try {
     Json json = Json::parse(text, nullptr, true, /*ignore_comments=*/true);
-    if (!json.is_object()) throw Error(Exit::bad_spec, "{}: a spec is a JSON object {{...}}", where);
+    if (!json.is_object())
+      throw Error(Exit::bad_spec, "{}: a spec is a JSON object {{...}}", where);
     return json;
   } catch (const Json::parse_error& problem) {
     throw Error(Exit::bad_spec, "{}: not JSON at {} (NaN and infinity are not JSON either)", where,
@@ -117,8 +128,10 @@ Json extended(Json base, Json over) {
   return result;
 }
 
-Json load_with_extends(const std::string& file_or_preset, const std::filesystem::path& folder, int depth) {
-  if (depth > kMaxExtends) throw Error(Exit::bad_spec, "{}: \"extends\" goes in a circle", file_or_preset);
+Json load_with_extends(const std::string& file_or_preset, const std::filesystem::path& folder,
+                       int depth) {
+  if (depth > kMaxExtends)
+    throw Error(Exit::bad_spec, "{}: \"extends\" goes in a circle", file_or_preset);
   const std::filesystem::path near = folder / file_or_preset;
   Json json;
   std::filesystem::path own_folder = folder;
@@ -129,15 +142,19 @@ Json load_with_extends(const std::string& file_or_preset, const std::filesystem:
     json = parse_spec(std::string(preset->text), file_or_preset);
   } else {
     std::vector<std::string> names;
-    for (const EmbeddedFile& file : embedded_specs()) names.emplace_back(file.path.substr(0, file.path.size() - 5));
-    throw Error(Exit::bad_spec, "\"{}\" is neither a file nor a preset{}; see kshot list specs", file_or_preset,
-                did_you_mean(file_or_preset, names));
+    for (const EmbeddedFile& file : embedded_specs())
+      names.emplace_back(file.path.substr(0, file.path.size() - 5));
+    throw Error(Exit::bad_spec, "\"{}\" is neither a file nor a preset{}; see kshot list specs",
+                file_or_preset, did_you_mean(file_or_preset, names));
   }
   if (!json.contains("extends")) return json;
   const Json base = json["extends"];
-  if (!base.is_string()) throw Error(Exit::bad_spec, "{}: extends is {}, expected a file or preset", file_or_preset, base.dump());
+  if (!base.is_string())
+    throw Error(Exit::bad_spec, "{}: extends is {}, expected a file or preset", file_or_preset,
+                base.dump());
   json.erase("extends");
-  return extended(load_with_extends(base.get<std::string>(), own_folder, depth + 1), std::move(json));
+  return extended(load_with_extends(base.get<std::string>(), own_folder, depth + 1),
+                  std::move(json));
 }
 
 /// Whether a path is that of a plugin's name: "algorithm.name", "episodes.test.dataset.name".
@@ -153,7 +170,8 @@ void apply_edit(Json& json, const SpecEdit& edit) {
     const size_t dot = edit.path.find('.', start);
     const std::string key = edit.path.substr(start, dot - start);
     if (key.empty() || !(place->is_object() || place->is_null())) {
-      throw Error(Exit::bad_spec, "--set {}: \"{}\" is not a block with keys", edit.path, edit.path.substr(0, start));
+      throw Error(Exit::bad_spec, "--set {}: \"{}\" is not a block with keys", edit.path,
+                  edit.path.substr(0, start));
     }
     // As with "extends": the options of one plugin mean nothing to another.
     if (dot == std::string::npos && names_plugin(edit.path) && place->is_object() &&
@@ -186,16 +204,20 @@ void check_name(const std::string& name) {
                       return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '+';
                     });
   if (!fine) {
-    throw Error(Exit::bad_spec, "name is \"{}\", expected up to 100 letters, digits, \"-\", \"_\", \"+\", \".\"", name);
+    throw Error(Exit::bad_spec,
+                "name is \"{}\", expected up to 100 letters, digits, \"-\", \"_\", \"+\", \".\"",
+                name);
   }
 }
 
 /// A block that gives options and no name means the default plugin.
 Json with_default_plugins(Json json) {
   const ExperimentSpec defaults;
-  for (const auto& [key, block] : {std::pair{"dataset", &defaults.dataset}, std::pair{"backbone", &defaults.backbone},
-                                   std::pair{"algorithm", &defaults.algorithm}}) {
-    if (json.contains(key) && json[key].is_object() && !json[key].contains("name")) json[key]["name"] = block->at("name");
+  for (const auto& [key, block] :
+       {std::pair{"dataset", &defaults.dataset}, std::pair{"backbone", &defaults.backbone},
+        std::pair{"algorithm", &defaults.algorithm}}) {
+    if (json.contains(key) && json[key].is_object() && !json[key].contains("name"))
+      json[key]["name"] = block->at("name");
   }
   return json;
 }
@@ -220,9 +242,12 @@ ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
   }
   resolve_block<AlgorithmPlugin>(spec.algorithm, "algorithm");
   resolve_block<BackbonePlugin>(spec.backbone, "backbone");
-  const Feeds feeds = Registry<AlgorithmPlugin>::instance().find(spec.algorithm["name"]).facts.feeds;
-  if ((feeds == Feeds::minibatches) != (spec.episodes.train.kind == "minibatch") && feeds != Feeds::nothing) {
-    throw Error(Exit::bad_spec, "episodes.train.kind is \"{}\", but algorithm \"{}\" learns from {}",
+  const Feeds feeds =
+      Registry<AlgorithmPlugin>::instance().find(spec.algorithm["name"]).facts.feeds;
+  if ((feeds == Feeds::minibatches) != (spec.episodes.train.kind == "minibatch") &&
+      feeds != Feeds::nothing) {
+    throw Error(Exit::bad_spec,
+                "episodes.train.kind is \"{}\", but algorithm \"{}\" learns from {}",
                 spec.episodes.train.kind, spec.algorithm["name"].get<std::string>(),
                 feeds == Feeds::minibatches ? "minibatches" : "episodes");
   }

@@ -72,10 +72,10 @@ struct SpecEdit {
 /// Throws Error(bad_spec) where there is no "=" or the path is empty.
 SpecEdit parse_edit(const std::string& text);
 
-/// The JSON of a spec: a file, or a preset by name (`kshot list specs`), with "extends" followed and
-/// the edits applied, in order. A block whose "name" differs from the one it extends replaces it whole,
-/// and an edit that names another plugin empties its block first.
-/// Throws Error(bad_spec) for a missing or malformed file and a circle of extensions.
+/// The JSON of a spec: a file, or a preset by name (`kshot list specs`), with "extends" followed
+/// and the edits applied, in order. A block whose "name" differs from the one it extends replaces
+/// it whole, and an edit that names another plugin empties its block first. Throws Error(bad_spec)
+/// for a missing or malformed file and a circle of extensions.
 Json load_spec(const std::string& file_or_preset, const std::vector<SpecEdit>& edits);
 
 /// Validates everything: unknown keys, types, ranges, plugin names and their options; fills in all

@@ -24,8 +24,10 @@ std::vector<Command> all_commands() {
 }
 
 void print_overview(const std::vector<Command>& commands) {
-  fmt::print("kshot: few-shot and transfer learning, exact and fast\n\nusage: kshot COMMAND ...\n\n");
-  for (const Command& command : commands) fmt::print("  {:<12} {}\n", command.name, command.summary);
+  fmt::print(
+      "kshot: few-shot and transfer learning, exact and fast\n\nusage: kshot COMMAND ...\n\n");
+  for (const Command& command : commands)
+    fmt::print("  {:<12} {}\n", command.name, command.summary);
   fmt::print(
       "\nkshot COMMAND --help tells more. A first run:\n"
       "  kshot run demo                 train and test ProtoNet on embedded drawn characters\n"
@@ -39,7 +41,8 @@ int dispatch(const std::vector<std::string>& words) {
     return words.empty() ? static_cast<int>(Exit::bad_spec) : 0;
   }
   if (words[0] == "--version") {
-    fmt::print("kshot {} (source {})\n", build_info().version, build_info().source_id.substr(0, 12));
+    fmt::print("kshot {} (source {})\n", build_info().version,
+               build_info().source_id.substr(0, 12));
     return 0;
   }
   std::vector<std::string> names;
@@ -47,7 +50,8 @@ int dispatch(const std::vector<std::string>& words) {
     if (command.name == words[0]) return run_command(command, {words.begin() + 1, words.end()});
     names.push_back(command.name);
   }
-  throw Error(Exit::bad_spec, "unknown command \"{}\"{}; see kshot --help", words[0], did_you_mean(words[0], names));
+  throw Error(Exit::bad_spec, "unknown command \"{}\"{}; see kshot --help", words[0],
+              did_you_mean(words[0], names));
 }
 
 int report(Exit code, std::string message) {
@@ -61,7 +65,8 @@ int guarded(const std::vector<std::string>& words) {
   try {
     const int code = dispatch(words);
     // What a full disk did to redirected output shows only here.
-    if (std::fflush(stdout) != 0) return report(Exit::io, fmt::format("standard output: {}", std::strerror(errno)));
+    if (std::fflush(stdout) != 0)
+      return report(Exit::io, fmt::format("standard output: {}", std::strerror(errno)));
     return code;
   } catch (const Error& error) {
     return report(error.code(), error.what());
@@ -69,7 +74,8 @@ int guarded(const std::vector<std::string>& words) {
     return report(Exit::internal, std::string("internal error: ") + error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return report(Exit::internal, "out of memory: lower train.meta_batch, way, or --threads");
-  } catch (const std::system_error& error) {  // fmt's, for output that cannot be written; the file system's
+  } catch (const std::system_error&
+               error) {  // fmt's, for output that cannot be written; the file system's
     return report(Exit::io, error.what());
   } catch (const std::exception& error) {
     return report(Exit::internal, std::string("internal error: ") + error.what());
@@ -80,7 +86,8 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace kshot
 
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error to report, not a reason to die
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a file that may not grow is an error to report, not a reason to die
   kshot::load_cuda_if_present();
   at::set_num_threads(1);  // parallel work is the task engine's
   return kshot::guarded({argv + 1, argv + argc});

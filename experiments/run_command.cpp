@@ -21,18 +21,21 @@ Json training_record(const TrainingResult& trained) {
              {"seconds", trained.seconds},
              {"tasks_per_second", trained.tasks_per_second},
              {"peak_memory_bytes", peak_memory_bytes()}};
-  if (trained.best_validation_accuracy) train["best_validation_accuracy"] = *trained.best_validation_accuracy;
+  if (trained.best_validation_accuracy)
+    train["best_validation_accuracy"] = *trained.best_validation_accuracy;
   if (trained.best_validation_loss) train["best_validation_loss"] = *trained.best_validation_loss;
   return train;
 }
 
 int stopped_by_signal(const fs::path& folder) {
-  fmt::print(stderr, "kshot: stopped by a signal; run again with --resume to go on in {}\n", folder.string());
+  fmt::print(stderr, "kshot: stopped by a signal; run again with --resume to go on in {}\n",
+             folder.string());
   return static_cast<int>(Exit::stopped);
 }
 
 /// Trains and tests in `folder`. Returns the exit code.
-int train_and_test(const Experiment& experiment, const RunFolder& folder, bool resume, int threads, bool quiet) {
+int train_and_test(const Experiment& experiment, const RunFolder& folder, bool resume, int threads,
+                   bool quiet) {
   TaskEngine engine(threads);
   Json train_block;
   ParamList weights;
@@ -51,10 +54,11 @@ int train_and_test(const Experiment& experiment, const RunFolder& folder, bool r
   }
   const HeldOutTasks& test = experiment.spec.episodes.test;
   Progress progress("test", test.count, quiet);
-  const auto evaluation =
-      evaluate(engine, *experiment.algorithm, weights, *experiment.test,
-               {.count = test.count, .seed = test.seed, .progress = [&](int64_t done) { progress.update(done); }},
-               experiment.compute);
+  const auto evaluation = evaluate(engine, *experiment.algorithm, weights, *experiment.test,
+                                   {.count = test.count,
+                                    .seed = test.seed,
+                                    .progress = [&](int64_t done) { progress.update(done); }},
+                                   experiment.compute);
   if (!evaluation) return stopped_by_signal(folder.path());
   write_file_atomically(folder.file("episodes.jsonl"), outcomes_text(evaluation->episodes));
   Json record = record_of(experiment, *evaluation, weights);
@@ -83,11 +87,13 @@ int run_again(const Experiment& experiment, const RunFolder& folder, int threads
 /// --resume [RUN_DIR]: the spec decides which run it is; a folder that was named must be that one.
 void check_resumable(const RunFolder& folder, const std::string& named) {
   if (!folder.started()) {
-    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}", folder.path().string());
+    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}",
+                folder.path().string());
   }
   std::error_code error;
   if (!named.empty() && !fs::equivalent(named, folder.path(), error)) {
-    throw Error(Exit::bad_spec, "--resume is {}, but this spec's run is {}: the specs differ", named, folder.path().string());
+    throw Error(Exit::bad_spec, "--resume is {}, but this spec's run is {}: the specs differ",
+                named, folder.path().string());
   }
 }
 
@@ -108,7 +114,8 @@ int run(const Arguments& arguments) {
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Json json = load_spec(required(arguments, "spec", usage), edits_of(arguments));
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
-  const RunFolder folder(fs::path(arguments["results"].as<std::string>()) / experiment.spec.name / experiment.id);
+  const RunFolder folder(fs::path(arguments["results"].as<std::string>()) / experiment.spec.name /
+                         experiment.id);
   const int threads = threads_of(arguments);
   const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
   catch_stop_signals();
@@ -119,7 +126,9 @@ int run(const Arguments& arguments) {
   }
   if (resume) check_resumable(folder, arguments["resume"].as<std::string>());
   if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
-    throw Error(Exit::bad_spec, "{} holds an unfinished run: continue it with --resume, or remove it", folder.path().string());
+    throw Error(Exit::bad_spec,
+                "{} holds an unfinished run: continue it with --resume, or remove it",
+                folder.path().string());
   }
   begin(folder, experiment, threads);
   return train_and_test(experiment, folder, resume, threads, quiet);
@@ -133,16 +142,19 @@ Command run_command_description() {
   command.summary = "train and test what a spec says; writes a record";
   command.usage = "run SPEC [--set path=value]... [options]";
   command.details =
-      "SPEC is a JSON file or a preset (kshot list specs). The record goes to <results>/<name>/<run-id>/;\n"
-      "the run id is a hash of everything that decides the numbers, so the same spec run again finds the\n"
+      "SPEC is a JSON file or a preset (kshot list specs). The record goes to "
+      "<results>/<name>/<run-id>/;\n"
+      "the run id is a hash of everything that decides the numbers, so the same spec run again "
+      "finds the\n"
       "finished record. A run stopped by Ctrl-C continues with --resume.\n\n"
       "  kshot run demo --set train.iterations=200\n"
       "  kshot run protonet-omniglot-5w1s --set seed=2 --resume";
   command.positional = {"spec"};
   add_compute_options(command.options);
   command.options.add_options()(
-      "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"), "continue an unfinished run")(
-      "again", "repeat a finished run and replace its record when done");
+      "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"),
+      "continue an unfinished run")("again",
+                                    "repeat a finished run and replace its record when done");
   command.run = run;
   return command;
 }

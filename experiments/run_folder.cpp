@@ -46,37 +46,61 @@ RunFolder find_run(const std::string& path) {
     }
   }
   if (inside.size() == 1) return RunFolder(inside[0]);
-  if (inside.empty()) throw Error(Exit::bad_spec, "{}: no run there: expected a folder with spec.json, as results/NAME/ID", path);
-  throw Error(Exit::bad_spec, "{}: holds {} runs; name one of them, as {}", path, inside.size(), inside[0].string());
+  if (inside.empty())
+    throw Error(Exit::bad_spec,
+                "{}: no run there: expected a folder with spec.json, as results/NAME/ID", path);
+  throw Error(Exit::bad_spec, "{}: holds {} runs; name one of them, as {}", path, inside.size(),
+              inside[0].string());
 }
 
 Json manifest_record(const Experiment& experiment) {
   const Manifest& manifest = experiment.test_data->manifest();
   Json classes = Json::array();
-  for (const TaskClass& c : experiment.test->classes()) classes.push_back({{"name", c.name}, {"source", c.source}});
+  for (const TaskClass& c : experiment.test->classes())
+    classes.push_back({{"name", c.name}, {"source", c.source}});
   Json images = Json::array();
-  for (const ClassInfo& info : manifest.classes) images.push_back({info.name, info.first, info.count});
-  return {{"data", manifest.name}, {"sha256", manifest.sha256}, {"test_classes", classes}, {"images", images}};
+  for (const ClassInfo& info : manifest.classes)
+    images.push_back({info.name, info.first, info.count});
+  return {{"data", manifest.name},
+          {"sha256", manifest.sha256},
+          {"test_classes", classes},
+          {"images", images}};
 }
 
-Json record_of(const Experiment& experiment, const Evaluation& evaluation, const ParamList& weights) {
+Json record_of(const Experiment& experiment, const Evaluation& evaluation,
+               const ParamList& weights) {
   const ExperimentSpec& spec = experiment.spec;
   const EpisodeShape& shape = spec.episodes.test.shape;
   const BuildInfo& build = build_info();
-  Json algorithm{{"name", experiment.facts.name}, {"transductive", experiment.algorithm->transductive()}};
+  Json algorithm{{"name", experiment.facts.name},
+                 {"transductive", experiment.algorithm->transductive()}};
   if (!experiment.facts.paper.empty()) algorithm["paper"] = experiment.facts.paper;
-  if (const std::string mode = experiment.algorithm->batch_norm(); !mode.empty()) algorithm["batch_norm"] = mode;
-  Json record{
-      {"schema", "kshot.result/1"},
-      {"run", {{"id", experiment.id}, {"name", spec.name}, {"seed", spec.seed}, {"finished", utc_now()},
-               {"source_id", build.source_id}, {"code", build.git_commit}, {"dirty", build.git_dirty}}},
-      {"data", {{"name", experiment.test_data->manifest().name}, {"sha256", experiment.test_data->manifest().sha256},
+  if (const std::string mode = experiment.algorithm->batch_norm(); !mode.empty())
+    algorithm["batch_norm"] = mode;
+  Json record{{"schema", "kshot.result/1"},
+              {"run",
+               {{"id", experiment.id},
+                {"name", spec.name},
+                {"seed", spec.seed},
+                {"finished", utc_now()},
+                {"source_id", build.source_id},
+                {"code", build.git_commit},
+                {"dirty", build.git_dirty}}},
+              {"data",
+               {{"name", experiment.test_data->manifest().name},
+                {"sha256", experiment.test_data->manifest().sha256},
                 {"classes", class_counts(experiment)}}},
-      {"algorithm", algorithm},
-      {"parameters", count_learnable(weights)},
-      {"test", {{"way", shape.way}, {"shot", shape.shot}, {"query", shape.query}, {"split", "test"},
-                {"seed", spec.episodes.test.seed}, {"episodes", evaluation.episodes.size()},
-                {"episodes_sha256", evaluation.episodes_sha256}, {"accuracy", accuracy_block(evaluation)},
+              {"algorithm", algorithm},
+              {"parameters", count_learnable(weights)},
+              {"test",
+               {{"way", shape.way},
+                {"shot", shape.shot},
+                {"query", shape.query},
+                {"split", "test"},
+                {"seed", spec.episodes.test.seed},
+                {"episodes", evaluation.episodes.size()},
+                {"episodes_sha256", evaluation.episodes_sha256},
+                {"accuracy", accuracy_block(evaluation)},
                 {"loss", loss_block(evaluation)}}}};
   if (!spec.paper.empty()) record["paper"] = spec.paper;
   if (!spec.deviations.empty()) record["deviations"] = spec.deviations;

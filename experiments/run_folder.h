@@ -34,7 +34,8 @@ class RunFolder {
 RunFolder find_run(const std::string& path);
 
 /// The record of a finished evaluation, without what only training knows.
-Json record_of(const Experiment& experiment, const Evaluation& evaluation, const ParamList& weights);
+Json record_of(const Experiment& experiment, const Evaluation& evaluation,
+               const ParamList& weights);
 
 /// Class names and sources of the test tasks: with it the plans can be drawn again without pixels.
 Json manifest_record(const Experiment& experiment);

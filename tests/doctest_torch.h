@@ -8,7 +8,10 @@
 #error "include tests/doctest_torch.h instead of <doctest/doctest.h>, and before it"
 #endif
 
-#include <torch/torch.h>
+#include <c10/util/Logging.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #undef CHECK
 

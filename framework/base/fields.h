@@ -1,9 +1,8 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <cstdint>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,7 +29,8 @@ struct OptionRow {
 };
 
 /// Visits the options of a config struct. Each struct writes its options once, in
-///     void describe(Fields& fields) { fields.option("inner_lr", inner_lr, {.help = ..., .min = 0}); }
+///     void describe(Fields& fields) { fields.option("inner_lr", inner_lr, {.help = ..., .min =
+///     0}); }
 /// and from that one list come reading, defaults echoed into the record, documentation, range
 /// checks and unknown-key errors with the nearest known name.
 /// Values: bool, int64_t, uint64_t, double, std::string, vectors of them, std::optional of them,
@@ -59,11 +59,11 @@ class Fields {
   void reject_unknown() const;
 
   Mode mode_ = Mode::read;
-  std::string path_;                         // of this block, as "episodes.train"; empty at the top
-  const Json* input_ = nullptr;              // read
-  Json output_ = Json::object();             // write
-  std::vector<std::string> names_;           // every option met, for unknown keys
-  std::vector<OptionRow>* rows_ = nullptr;   // list
+  std::string path_;                        // of this block, as "episodes.train"; empty at the top
+  const Json* input_ = nullptr;             // read
+  Json output_ = Json::object();            // write
+  std::vector<std::string> names_;          // every option met, for unknown keys
+  std::vector<OptionRow>* rows_ = nullptr;  // list
 };
 
 /// Fills `config` from a JSON object. `path` is where it stands in the spec, for messages.

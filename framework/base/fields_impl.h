@@ -17,9 +17,11 @@ void read_value(const Json& json, const std::string& path, const Option& option,
 void read_value(const Json& json, const std::string& path, const Option& option, int64_t& value);
 void read_value(const Json& json, const std::string& path, const Option& option, uint64_t& value);
 void read_value(const Json& json, const std::string& path, const Option& option, double& value);
-void read_value(const Json& json, const std::string& path, const Option& option, std::string& value);
+void read_value(const Json& json, const std::string& path, const Option& option,
+                std::string& value);
 void read_value(const Json& json, const std::string& path, const Option& option, Json& value);
-[[noreturn]] void wrong_type(const Json& json, const std::string& path, const std::string& expected);
+[[noreturn]] void wrong_type(const Json& json, const std::string& path,
+                             const std::string& expected);
 
 template <class T>
 void read_value(const Json& json, const std::string& path, const Option& option,
@@ -93,7 +95,8 @@ void Fields::option(const std::string& name, T& value, Option option) {
 struct FieldsAccess {
   template <class T>
   static void read(T& config, const Json& json, const std::string& path) {
-    if (!json.is_object()) fields::wrong_type(json, path.empty() ? "the spec" : path, "a block {...}");
+    if (!json.is_object())
+      fields::wrong_type(json, path.empty() ? "the spec" : path, "a block {...}");
     Fields visitor;
     visitor.mode_ = Fields::Mode::read;
     visitor.path_ = path;

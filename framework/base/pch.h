@@ -1,6 +1,13 @@
 #pragma once
-// The one precompiled header, shared by every target (cmake/Targets.cmake): it holds what most files pay for.
-// Files still include what they use, so that they compile without it.
+// The one precompiled header, shared by every target (cmake/Targets.cmake): it holds what most
+// files pay for. Files still include what they use, so that they compile without it.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/autograd.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <span>
@@ -18,8 +26,3 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
-#include <torch/torch.h>

@@ -68,7 +68,8 @@ void Progress::draw() {
   if (terminal_) {
     constexpr int kWidth = 24;
     const int filled = std::clamp(static_cast<int>(share * kWidth), 0, kWidth);
-    fmt::print(stderr, "\r\033[K{} [{:#<{}}{:.<{}}] {}", what_, "", filled, "", kWidth - filled, numbers);
+    fmt::print(stderr, "\r\033[K{} [{:#<{}}{:.<{}}] {}", what_, "", filled, "", kWidth - filled,
+               numbers);
     std::fflush(stderr);
   } else {
     fmt::print(stderr, "{}: {:.0f} %  {}\n", what_, 100 * share, numbers);

@@ -36,8 +36,8 @@ class Registry {
                   did_you_mean(name, names()), fmt::join(names(), ", "));
     }
     if (duplicates_.contains(name)) {
-      throw Error(Exit::bad_spec, "{} \"{}\" is registered twice; rename one of them", Plugin::kKind,
-                  name);
+      throw Error(Exit::bad_spec, "{} \"{}\" is registered twice; rename one of them",
+                  Plugin::kKind, name);
     }
     return found->second;
   }

@@ -34,8 +34,8 @@ Stream::Stream(uint64_t seed, Purpose purpose, uint64_t index)
 Stream Stream::split(uint64_t k) const {
   // A child gets a key of its own: the parent's position in key space, encrypted. The top bit of
   // the purpose word keeps these blocks apart from those that the parent itself draws.
-  const auto a = philox4x32({low(k), high(k), purpose_ | 0x80000000u, low(index_)},
-                            {low(key_), high(key_)});
+  const auto a =
+      philox4x32({low(k), high(k), purpose_ | 0x80000000u, low(index_)}, {low(key_), high(key_)});
   const auto b = philox4x32({a[2], a[3], high(index_), 0}, {a[0], a[1]});
   Stream child = *this;
   child.key_ = (uint64_t{b[1]} << 32) | b[0];

@@ -31,9 +31,8 @@ void TaskEngine::run_ordered(int64_t count, int intra_op_threads,
   std::unique_lock lock(mutex_);
   job_ = &job;
   changed_.notify_all();
-  changed_.wait(lock, [&] {
-    return job.active == 0 && (job.failure != nullptr || job.taken == job.count);
-  });
+  changed_.wait(
+      lock, [&] { return job.active == 0 && (job.failure != nullptr || job.taken == job.count); });
   job_ = nullptr;
   if (job.failure) std::rethrow_exception(job.failure);
 }

@@ -54,7 +54,8 @@ class Backbone {
   virtual ParamList init(const Shapes& shapes, Stream stream) const = 0;
 
   /// images [T,N,C,H,W] -> features [T,N,F], or the last map [T,N,C,h,w].
-  virtual Tensor features(const ParamList& params, const Tensor& images, Forward& forward) const = 0;
+  virtual Tensor features(const ParamList& params, const Tensor& images,
+                          Forward& forward) const = 0;
 
   /// The shape that features() has for one sample: {F} or {C,h,w}.
   virtual std::vector<int64_t> output_shape(std::span<const int64_t> input) const = 0;

@@ -29,22 +29,26 @@ struct Conv4Options {
 
   void describe(Fields& fields) {
     fields.option("blocks", blocks, {.help = "how many convolution blocks", .min = 1, .max = 16});
-    fields.option("channels", channels,
-                  {.help = "output channels of each block; one number serves all", .min = 1, .max = 8192});
+    fields.option(
+        "channels", channels,
+        {.help = "output channels of each block; one number serves all", .min = 1, .max = 8192});
     fields.option("reduced_blocks", reduced_blocks,
                   {.help = "how many blocks, from the first, halve height and width", .min = 0});
     fields.option("reduce", reduce,
                   {.help = "how a block halves: 2x2 maxima or a convolution of stride 2",
                    .one_of = {"max_pool", "stride"}});
-    fields.option("padding", padding,
-                  {.help = "zeros around the image: one on each side, TensorFlow's SAME (the odd one at "
-                           "the bottom and right), or none",
-                   .one_of = {"symmetric", "same", "none"}});
-    fields.option("pool_edge", pool_edge,
-                  {.help = "an odd last row or column when pooling: dropped (VALID) or pooled (SAME)",
-                   .one_of = {"drop", "keep"}});
+    fields.option(
+        "padding", padding,
+        {.help = "zeros around the image: one on each side, TensorFlow's SAME (the odd one at "
+                 "the bottom and right), or none",
+         .one_of = {"symmetric", "same", "none"}});
+    fields.option(
+        "pool_edge", pool_edge,
+        {.help = "an odd last row or column when pooling: dropped (VALID) or pooled (SAME)",
+         .one_of = {"drop", "keep"}});
     fields.option("order", order,
-                  {.help = "stages after the convolution, in order", .one_of = {"norm", "activation", "pool"}});
+                  {.help = "stages after the convolution, in order",
+                   .one_of = {"norm", "activation", "pool"}});
     fields.option("norm", norm, {.help = "batch norm in each block"});
     fields.option("norm_gamma", norm_gamma, {.help = "batch norm has a scale", .symbol = "γ"});
     fields.option("norm_beta", norm_beta, {.help = "batch norm has a shift", .symbol = "β"});
@@ -71,13 +75,15 @@ class Conv4 final : public Backbone {
     const size_t blocks = static_cast<size_t>(options_.blocks);
     if (options_.channels.size() == 1) options_.channels.resize(blocks, options_.channels[0]);
     if (options_.channels.size() != blocks) {
-      throw Error(Exit::bad_spec, "backbone.channels has {} numbers, expected 1 or backbone.blocks = {}",
+      throw Error(Exit::bad_spec,
+                  "backbone.channels has {} numbers, expected 1 or backbone.blocks = {}",
                   options_.channels.size(), blocks);
     }
     std::vector<std::string> sorted = options_.order;
     std::sort(sorted.begin(), sorted.end());
     if (sorted != std::vector<std::string>{"activation", "norm", "pool"}) {
-      throw Error(Exit::bad_spec, "backbone.order is [{}], expected norm, activation and pool once each",
+      throw Error(Exit::bad_spec,
+                  "backbone.order is [{}], expected norm, activation and pool once each",
                   fmt::join(options_.order, ", "));
     }
   }
@@ -88,7 +94,8 @@ class Conv4 final : public Backbone {
     int64_t inputs = shapes.input[0];
     for (int64_t i = 0; i < options_.blocks; ++i) {
       const int64_t outputs = options_.channels[static_cast<size_t>(i)];
-      add_block(params, block_name(i), {outputs, inputs, 3, 3}, stream.split(static_cast<uint64_t>(i)));
+      add_block(params, block_name(i), {outputs, inputs, 3, 3},
+                stream.split(static_cast<uint64_t>(i)));
       inputs = outputs;
     }
     return params;
@@ -105,7 +112,8 @@ class Conv4 final : public Backbone {
 
   std::vector<int64_t> output_shape(std::span<const int64_t> input) const override {
     if (input.size() != 3) {
-      throw Error(Exit::bad_spec, "backbone conv4 takes images [C,H,W]; the samples have shape [{}]",
+      throw Error(Exit::bad_spec,
+                  "backbone conv4 takes images [C,H,W]; the samples have shape [{}]",
                   fmt::join(input, ","));
     }
     int64_t height = input[1], width = input[2];
@@ -113,7 +121,9 @@ class Conv4 final : public Backbone {
       height = size_after(block(i), height);
       width = size_after(block(i), width);
       if (height < 1 || width < 1) {
-        throw Error(Exit::bad_spec, "images of {}x{} are too small for backbone.blocks = {}: nothing is left after block {}",
+        throw Error(Exit::bad_spec,
+                    "images of {}x{} are too small for backbone.blocks = {}: nothing is left after "
+                    "block {}",
                     input[1], input[2], options_.blocks, i + 1);
       }
     }

@@ -34,8 +34,8 @@ std::vector<Stage> cheapest_order(std::vector<Stage> stages) {
 
 Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
                   const ConvBlock& block, Forward& forward) {
-  Tensor y = conv2d(x, params[name + ".conv.weight"], or_nothing(params, name + ".conv.bias"),
-                    block.conv);
+  Tensor y =
+      conv2d(x, params[name + ".conv.weight"], or_nothing(params, name + ".conv.bias"), block.conv);
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {
       case Stage::norm:

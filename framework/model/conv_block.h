@@ -16,8 +16,8 @@ struct ConvBlock {
   std::vector<Stage> stages{Stage::norm, Stage::activation, Stage::pool};
   bool norm = true;
   bool pool = true;
-  bool pool_same = false;      ///< an odd last row or column is pooled too
-  double negative_slope = 0;   ///< 0: ReLU; else LeakyReLU
+  bool pool_same = false;     ///< an odd last row or column is pooled too
+  double negative_slope = 0;  ///< 0: ReLU; else LeakyReLU
   double eps = 1e-5;
 };
 

@@ -21,7 +21,8 @@ struct Fans {
 };
 
 Fans fans_of(const std::vector<int64_t>& shape) {
-  const auto inner = std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<>());
+  const auto inner =
+      std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<>());
   return {static_cast<double>(shape[1] * inner), static_cast<double>(shape[0] * inner)};
 }
 

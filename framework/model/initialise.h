@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "framework/model/params.h"
 #include "framework/base/rng.h"
+#include "framework/model/params.h"
 
 namespace kshot {
 

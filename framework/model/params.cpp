@@ -27,8 +27,8 @@ ParamList ParamList::scope(std::string_view prefix) const {
   ParamList part;
   for (const Param& param : params_) {
     const std::string_view name = param.name;
-    const bool inside = name.size() > prefix.size() && name.starts_with(prefix) &&
-                        name[prefix.size()] == '.';
+    const bool inside =
+        name.size() > prefix.size() && name.starts_with(prefix) && name[prefix.size()] == '.';
     if (inside) {
       part.add({std::string(name.substr(prefix.size() + 1)), param.value, param.role, param.group});
     }

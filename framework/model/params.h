@@ -1,6 +1,8 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <string>
 #include <string_view>
@@ -20,7 +22,8 @@ struct Param {
   std::string name;
   Tensor value;
   Role role = Role::learnable;
-  std::string group = {};  ///< optimiser group with its own lr and weight decay; "" is the default one
+  std::string group =
+      {};  ///< optimiser group with its own lr and weight decay; "" is the default one
 };
 
 /// Named tensors in a fixed order. Architectures hold no weights: `init` makes a ParamList and

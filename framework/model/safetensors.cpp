@@ -93,7 +93,8 @@ struct Extent {
 
 Extent read_tensor(const std::string& name, const Json& entry, std::string_view data,
                    const std::string& where) {
-  if (!entry.is_object()) bad(where, fmt::format("the entry of tensor {} is not an object", in_quotes(name)));
+  if (!entry.is_object())
+    bad(where, fmt::format("the entry of tensor {} is not an object", in_quotes(name)));
   const torch::Dtype dtype = dtype_of(entry, where, name);
   const auto shape = numbers(entry, "shape", where, name);
   const auto offsets = numbers(entry, "data_offsets", where, name);
@@ -109,7 +110,9 @@ Extent read_tensor(const std::string& name, const Json& entry, std::string_view 
   return {offsets[0], offsets[1], {name, value}};
 }
 
-std::string shape_text(const Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ",")); }
+std::string shape_text(const Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.sizes(), ","));
+}
 
 }  // namespace
 
@@ -160,7 +163,8 @@ TensorFile from_safetensors(std::string_view bytes, const std::string& where) {
   uint64_t covered = 0;
   for (Extent& extent : extents) {
     if (extent.begin != covered) {
-      bad(where, fmt::format("a gap or an overlap before tensor {}", in_quotes(extent.tensor.name)));
+      bad(where,
+          fmt::format("a gap or an overlap before tensor {}", in_quotes(extent.tensor.name)));
     }
     covered = extent.end;
     file.tensors.push_back(std::move(extent.tensor));
@@ -196,7 +200,8 @@ ParamList from_tensors(const ParamList& like, const TensorFile& file, const std:
     values.push_back(entry->second.to(param.value.scalar_type()));
     found.erase(entry);
   }
-  for (const auto& [name, value] : found) problems.push_back(fmt::format("{} is not expected", in_quotes(name)));
+  for (const auto& [name, value] : found)
+    problems.push_back(fmt::format("{} is not expected", in_quotes(name)));
   if (!problems.empty()) {
     throw Error(Exit::bad_data, "{}: its tensors do not fit: {}", where, fmt::join(problems, "; "));
   }

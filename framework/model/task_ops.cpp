@@ -8,8 +8,8 @@ namespace {
 /// A per-task parameter has one axis more than a shared one; its size must be T.
 bool per_task(const Tensor& param, int64_t shared_rank, int64_t tasks) {
   if (param.dim() == shared_rank) return false;
-  TORCH_CHECK(param.dim() == shared_rank + 1 && param.size(0) == tasks,
-              "a parameter of shape ", param.sizes(), " serves neither all nor ", tasks, " tasks");
+  TORCH_CHECK(param.dim() == shared_rank + 1 && param.size(0) == tasks, "a parameter of shape ",
+              param.sizes(), " serves neither all nor ", tasks, " tasks");
   return true;
 }
 
@@ -46,7 +46,8 @@ Tensor conv2d_by_patches(const Tensor& x, const Tensor& weight, const Tensor& bi
   const int64_t height = windows.size(2), width = windows.size(3);
   const Tensor rows = windows.permute({0, 2, 3, 1, 4, 5}).reshape({batch, height * width, -1});
   const Tensor kernels = weight.reshape({outputs, -1}).t().unsqueeze(0).expand({batch, -1, -1});
-  const Tensor out = bias.defined() ? torch::baddbmm(bias, rows, kernels) : torch::bmm(rows, kernels);
+  const Tensor out =
+      bias.defined() ? torch::baddbmm(bias, rows, kernels) : torch::bmm(rows, kernels);
   return out.view({batch, height, width, outputs}).permute({0, 3, 1, 2});
 }
 
@@ -99,13 +100,15 @@ Tensor batch_norm_plain(const Tensor& x, const NormParams& params, Forward& forw
 Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& forward) {
   const int64_t channels = x.size(2), count = x.numel() / channels;
   // squeeze, not [0]: the backward of a selection copies.
-  const auto one = [](const Tensor& p) { return p.defined() && per_task(p, 1, 1) ? p.squeeze(0) : p; };
+  const auto one = [](const Tensor& p) {
+    return p.defined() && per_task(p, 1, 1) ? p.squeeze(0) : p;
+  };
   // With momentum 1 the "running" buffers are this batch's statistics.
   const auto wanted = x.options().requires_grad(false);
   const Tensor mean = torch::zeros({channels}, wanted), unbiased = torch::ones({channels}, wanted);
-  const Tensor y =
-      std::get<0>(torch::native_batch_norm(x.squeeze(0), one(params.gamma), one(params.beta), mean, unbiased,
-                                           /*training=*/true, /*momentum=*/1.0, params.eps));
+  const Tensor y = std::get<0>(
+      torch::native_batch_norm(x.squeeze(0), one(params.gamma), one(params.beta), mean, unbiased,
+                               /*training=*/true, /*momentum=*/1.0, params.eps));
   if (forward.met != nullptr) {
     const double biased = static_cast<double>(count - 1) / static_cast<double>(count);
     // Of a single value the kernel's unbiased variance is 0 / 0.
@@ -131,8 +134,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   }
   // One group of channels per task: [N, T*C, H, W].
   const Tensor grouped = flat.unflatten(0, {tasks, images}).transpose(0, 1).flatten(1, 2);
-  const Tensor y =
-      torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1, tasks);
+  const Tensor y = torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1, tasks);
   const Tensor split = y.unflatten(1, {tasks, weight.size(1)}).transpose(0, 1);
   if (!bias.defined()) return split;
   per_task(bias, 1, tasks);
@@ -142,8 +144,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t tasks = x.size(0);
   const bool own_weight = per_task(weight, 2, tasks);
-  const Tensor product = own_weight ? torch::bmm(x, weight.transpose(1, 2))
-                                    : torch::matmul(x, weight.t());
+  const Tensor product =
+      own_weight ? torch::bmm(x, weight.transpose(1, 2)) : torch::matmul(x, weight.t());
   if (!bias.defined()) return product;
   return product + (per_task(bias, 1, tasks) ? bias.unsqueeze(1) : bias);
 }

@@ -12,7 +12,7 @@ namespace kshot {
 /// What an algorithm may know about the moment it is called in.
 struct Context {
   int64_t iteration = 0, iterations = 0;
-  bool training = false;                ///< says nothing about batch norm
+  bool training = false;  ///< says nothing about batch norm
   uint64_t seed = 0;
   std::span<const uint64_t> tasks = {};  ///< global index of each of the T tasks
 
@@ -24,7 +24,8 @@ struct Context {
 
 /// What T training tasks say about the weights.
 struct TaskGradients {
-  ParamList gradients;   ///< one per learnable, in order: the SUM over tasks; the trainer divides by T
+  ParamList
+      gradients;  ///< one per learnable, in order: the SUM over tasks; the trainer divides by T
   ParamList statistics;  ///< batch-norm statistics met, [T,...] per buffer, in task order
   Tensor losses;         ///< [T,steps+1] query loss (or loss by inner step); not finite = diverged
   Tensor accuracy;       ///< [T]

@@ -22,9 +22,12 @@ Json read_state(const std::filesystem::path& folder, const std::string& name) {
   return Json::parse(read_file(state_path(folder, name)), nullptr, false);
 }
 
-bool is_entry(const Json& json) { return json.is_object() && json.contains("sha256") && json.contains("state"); }
+bool is_entry(const Json& json) {
+  return json.is_object() && json.contains("sha256") && json.contains("state");
+}
 
-/// The newest entry or the one before, whichever the tensors with that hash belong to; else nullptr.
+/// The newest entry or the one before, whichever the tensors with that hash belong to; else
+/// nullptr.
 const Json* entry_of(const Json& json, const std::string& sha256) {
   const auto previous = json.find("previous");
   for (const Json* entry : {&json, previous == json.end() ? nullptr : &*previous}) {
@@ -53,9 +56,11 @@ void save_checkpoint(const std::filesystem::path& folder, const std::string& nam
   }
   file.metadata["format"] = "kshot.checkpoint/1";
   const std::string bytes = to_safetensors(file);
-  // Two files cannot appear at once. The state goes first and carries the one before: if a kill or a full
-  // disk comes in between, that is the state of the tensors that lie there.
-  const Json entry{{"sha256", sha256_hex(bytes)}, {"state", checkpoint.state}, {"previous", entry_on_disk(folder, name)}};
+  // Two files cannot appear at once. The state goes first and carries the one before: if a kill or
+  // a full disk comes in between, that is the state of the tensors that lie there.
+  const Json entry{{"sha256", sha256_hex(bytes)},
+                   {"state", checkpoint.state},
+                   {"previous", entry_on_disk(folder, name)}};
   write_file_atomically(state_path(folder, name), entry.dump(1) + "\n");
   write_file_atomically(tensor_path(folder, name), bytes);
 }
@@ -64,19 +69,21 @@ Checkpoint load_checkpoint(const std::filesystem::path& folder, const std::strin
                            const ParamList& like) {
   const std::string where = tensor_path(folder, name).string();
   const Json json = read_state(folder, name);
-  if (!is_entry(json)) throw Error(Exit::bad_data, "{}: not a checkpoint's state", state_path(folder, name).string());
+  if (!is_entry(json))
+    throw Error(Exit::bad_data, "{}: not a checkpoint's state", state_path(folder, name).string());
   const std::string bytes = read_file(where);
   const Json* entry = entry_of(json, sha256_hex(bytes));
   if (entry == nullptr) {
-    throw Error(Exit::bad_data, "{}: its sha256 is not the one in {}; the file was changed or cut", where,
-                state_path(folder, name).filename().string());
+    throw Error(Exit::bad_data, "{}: its sha256 is not the one in {}; the file was changed or cut",
+                where, state_path(folder, name).filename().string());
   }
   const TensorFile file = from_safetensors(bytes, where);
   TensorFile weights;
   Checkpoint checkpoint;
   for (const NamedTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(kOptimizer)) {
-      checkpoint.optimizer.add({tensor.name.substr(std::string(kOptimizer).size()), tensor.value, Role::buffer});
+      checkpoint.optimizer.add(
+          {tensor.name.substr(std::string(kOptimizer).size()), tensor.value, Role::buffer});
     } else {
       weights.tensors.push_back(tensor);
     }

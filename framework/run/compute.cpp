@@ -30,7 +30,8 @@ void add_to(ParamList& into, const ParamList& from) {
     return;
   }
   TORCH_CHECK(into.size() == from.size(), "gradients of different length");
-  for (size_t i = 0; i < into.size(); ++i) (into.begin() + static_cast<int64_t>(i))->value.add_(from.at(i).value);
+  for (size_t i = 0; i < into.size(); ++i)
+    (into.begin() + static_cast<int64_t>(i))->value.add_(from.at(i).value);
 }
 
 ParamList joined(const std::vector<ParamList>& parts) {

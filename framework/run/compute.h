@@ -13,7 +13,8 @@ namespace kshot {
 struct Compute {
   torch::Device device{torch::kCPU};
   torch::Dtype dtype = torch::kFloat;
-  std::string task_mode = "threads";  ///< threads: one task a call; batched: all along the task axis
+  std::string task_mode =
+      "threads";  ///< threads: one task a call; batched: all along the task axis
   int intra_op_threads = 1;
 };
 

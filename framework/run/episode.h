@@ -12,9 +12,9 @@ namespace kshot {
 /// What one task consists of, before any pixel is read. The sha256 of an episode set is over plans.
 struct TaskPlan {
   uint64_t index = 0;
-  int64_t outputs = 0;                    ///< way, or all base classes for a minibatch
-  std::vector<int64_t> classes;           ///< entry of TaskSource::classes() behind each label
-  std::vector<int64_t> support, query;    ///< sample ids (rows of the data set), in order
+  int64_t outputs = 0;                  ///< way, or all base classes for a minibatch
+  std::vector<int64_t> classes;         ///< entry of TaskSource::classes() behind each label
+  std::vector<int64_t> support, query;  ///< sample ids (rows of the data set), in order
   std::vector<int64_t> support_labels, query_labels;  ///< in [0, outputs)
 
   /// Tasks of equal shape can be loaded side by side.

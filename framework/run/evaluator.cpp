@@ -9,12 +9,14 @@ namespace {
 EpisodeOutcome outcome_of(const Tensor& logits, const Tensor& targets, TaskPlan plan) {
   const torch::NoGradGuard no_grad;
   if (!torch::isfinite(logits).all().item<bool>()) {
-    throw Error(Exit::diverged, "test task {}: the logits are not finite; the weights have diverged", plan.index);
+    throw Error(Exit::diverged,
+                "test task {}: the logits are not finite; the weights have diverged", plan.index);
   }
   EpisodeOutcome outcome;
   outcome.plan = std::move(plan);
   const Tensor predicted = logits.argmax(-1).to(torch::kCPU).contiguous();
-  outcome.predictions.assign(predicted.data_ptr<int64_t>(), predicted.data_ptr<int64_t>() + predicted.numel());
+  outcome.predictions.assign(predicted.data_ptr<int64_t>(),
+                             predicted.data_ptr<int64_t>() + predicted.numel());
   int64_t right = 0;
   for (size_t i = 0; i < outcome.predictions.size(); ++i) {
     right += outcome.predictions[i] == outcome.plan.query_labels[i];
@@ -47,7 +49,8 @@ std::vector<std::vector<int64_t>> source_lists(const std::vector<EpisodeOutcome>
   lists.reserve(episodes.size());
   for (const EpisodeOutcome& episode : episodes) {
     std::vector<int64_t>& list = lists.emplace_back();
-    for (const int64_t c : episode.plan.classes) list.push_back(classes.at(static_cast<size_t>(c)).source);
+    for (const int64_t c : episode.plan.classes)
+      list.push_back(classes.at(static_cast<size_t>(c)).source);
   }
   return lists;
 }

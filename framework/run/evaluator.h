@@ -15,7 +15,7 @@ struct EpisodeOutcome {
   TaskPlan plan;
   std::vector<int64_t> predictions;  ///< a label per query image
   double accuracy = 0;
-  double loss = 0;                   ///< mean cross-entropy of the queries
+  double loss = 0;  ///< mean cross-entropy of the queries
 };
 
 /// What a set of test tasks says about a model.

@@ -19,7 +19,8 @@ MetricsLog::MetricsLog(std::filesystem::path path, uint64_t length)
   const off_t found = ::lseek(descriptor_, 0, SEEK_END);
   if (found < 0 || static_cast<uint64_t>(found) < length) {
     ::close(descriptor_);
-    throw Error(Exit::bad_data, "{}: has {} bytes, but the checkpoint to resume from remembers {}", path_.string(), found, length);
+    throw Error(Exit::bad_data, "{}: has {} bytes, but the checkpoint to resume from remembers {}",
+                path_.string(), found, length);
   }
   if (::ftruncate(descriptor_, static_cast<off_t>(length)) != 0) fail("cannot be cut");
 }

@@ -11,8 +11,8 @@ namespace kshot {
 /// checkpoint is cut off on resume, by the length that the checkpoint remembers.
 class MetricsLog {
  public:
-  /// Opens or makes the file and cuts it to `length` bytes. Throws Error(io), Error(bad_data) where it
-  /// is shorter than that.
+  /// Opens or makes the file and cuts it to `length` bytes. Throws Error(io), Error(bad_data) where
+  /// it is shorter than that.
   MetricsLog(std::filesystem::path path, uint64_t length);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;

@@ -11,14 +11,17 @@ namespace kshot {
 
 void ScheduleOptions::describe(Fields& fields) {
   fields.option("name", name,
-                {.help = "how the learning rate changes", .one_of = {"constant", "step", "linear", "cosine"}});
+                {.help = "how the learning rate changes",
+                 .one_of = {"constant", "step", "linear", "cosine"}});
   fields.option("every", every, {.help = "step: iterations between two reductions", .min = 1});
-  fields.option("factor", factor, {.help = "step: what the rate is multiplied with", .min = 0, .max = 1});
+  fields.option("factor", factor,
+                {.help = "step: what the rate is multiplied with", .min = 0, .max = 1});
   fields.option("final_lr", final_lr, {.help = "linear, cosine: the rate at the end", .min = 0});
-  fields.option("update_every", update_every,
-                {.help = "iterations for which a rate is held; 1, or the length of an epoch where a "
-                         "paper's schedule runs per epoch",
-                 .min = 1});
+  fields.option(
+      "update_every", update_every,
+      {.help = "iterations for which a rate is held; 1, or the length of an epoch where a "
+               "paper's schedule runs per epoch",
+       .min = 1});
 }
 
 void GroupOptions::describe(Fields& fields) {
@@ -27,17 +30,26 @@ void GroupOptions::describe(Fields& fields) {
 }
 
 void OptimizerOptions::describe(Fields& fields) {
-  fields.option("name", name,
-                {.help = "the outer optimiser", .one_of = {"adam", "adamw", "sgd"}});
-  fields.option("lr", lr, {.help = "learning rate", .symbol = "β (MAML), ε (Reptile)", .min = 0, .max = 1e3});
-  fields.option("beta1", beta1, {.help = "adam: decay of the first moment", .symbol = "β1", .min = 0, .max = 0.999999});
-  fields.option("beta2", beta2, {.help = "adam: decay of the second moment", .symbol = "β2", .min = 0, .max = 0.999999});
-  fields.option("eps", eps, {.help = "adam: added to the root of the second moment", .symbol = "ε", .min = 0, .max = 1});
+  fields.option("name", name, {.help = "the outer optimiser", .one_of = {"adam", "adamw", "sgd"}});
+  fields.option("lr", lr,
+                {.help = "learning rate", .symbol = "β (MAML), ε (Reptile)", .min = 0, .max = 1e3});
+  fields.option(
+      "beta1", beta1,
+      {.help = "adam: decay of the first moment", .symbol = "β1", .min = 0, .max = 0.999999});
+  fields.option(
+      "beta2", beta2,
+      {.help = "adam: decay of the second moment", .symbol = "β2", .min = 0, .max = 0.999999});
+  fields.option(
+      "eps", eps,
+      {.help = "adam: added to the root of the second moment", .symbol = "ε", .min = 0, .max = 1});
   fields.option("momentum", momentum, {.help = "sgd: momentum", .min = 0, .max = 1});
-  fields.option("dampening", dampening, {.help = "sgd: dampening of the momentum", .min = 0, .max = 1});
+  fields.option("dampening", dampening,
+                {.help = "sgd: dampening of the momentum", .min = 0, .max = 1});
   fields.option("nesterov", nesterov, {.help = "sgd: Nesterov's momentum"});
-  fields.option("weight_decay", weight_decay, {.help = "weight decay (decoupled with adamw)", .min = 0, .max = 1e3});
-  fields.option("groups", groups, {.help = "{group: {\"lr\": ..., \"weight_decay\": ...}} for parameter groups"});
+  fields.option("weight_decay", weight_decay,
+                {.help = "weight decay (decoupled with adamw)", .min = 0, .max = 1e3});
+  fields.option("groups", groups,
+                {.help = "{group: {\"lr\": ..., \"weight_decay\": ...}} for parameter groups"});
   fields.section("schedule", schedule);
 }
 
@@ -46,8 +58,8 @@ double scheduled_lr(const ScheduleOptions& schedule, double lr, int64_t i, int64
   if (schedule.name == "step") {
     return lr * std::pow(schedule.factor, static_cast<double>(held / schedule.every));
   }
-  const double progress =
-      std::clamp(static_cast<double>(held) / static_cast<double>(std::max<int64_t>(1, iterations)), 0.0, 1.0);
+  const double progress = std::clamp(
+      static_cast<double>(held) / static_cast<double>(std::max<int64_t>(1, iterations)), 0.0, 1.0);
   if (schedule.name == "linear") return lr + (schedule.final_lr - lr) * progress;
   if (schedule.name == "cosine") {
     return schedule.final_lr +
@@ -73,27 +85,34 @@ Rates rates_of(const OptimizerOptions& options, const std::string& group) {
 std::vector<std::string> groups_of(const ParamList& learnable) {
   std::vector<std::string> groups;
   for (const Param& param : learnable) {
-    if (std::find(groups.begin(), groups.end(), param.group) == groups.end()) groups.push_back(param.group);
+    if (std::find(groups.begin(), groups.end(), param.group) == groups.end())
+      groups.push_back(param.group);
   }
   return groups;
 }
 
 void check_groups(const OptimizerOptions& options, const std::vector<std::string>& known) {
   if (!options.groups.is_object()) {
-    throw Error(Exit::bad_spec, "optimizer.groups is {}, expected {{group: {{...}}}}", options.groups.dump());
+    throw Error(Exit::bad_spec, "optimizer.groups is {}, expected {{group: {{...}}}}",
+                options.groups.dump());
   }
   for (const auto& [name, value] : options.groups.items()) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw Error(Exit::bad_spec, "optimizer.groups has \"{}\", but no parameter is in that group{}; groups: \"{}\"",
-                  name, did_you_mean(name, known), fmt::join(known, "\", \""));
+      throw Error(
+          Exit::bad_spec,
+          "optimizer.groups has \"{}\", but no parameter is in that group{}; groups: \"{}\"", name,
+          did_you_mean(name, known), fmt::join(known, "\", \""));
     }
   }
 }
 
-/// LibTorch checks this for its default group only, and without momentum does not say that it steps plainly.
+/// LibTorch checks this for its default group only, and without momentum does not say that it steps
+/// plainly.
 void check_nesterov(const OptimizerOptions& options) {
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
-    throw Error(Exit::bad_spec, "optimizer.nesterov needs optimizer.momentum above 0 and optimizer.dampening 0; they are {} and {}",
+    throw Error(Exit::bad_spec,
+                "optimizer.nesterov needs optimizer.momentum above 0 and optimizer.dampening 0; "
+                "they are {} and {}",
                 options.momentum, options.dampening);
   }
 }
@@ -119,12 +138,15 @@ std::unique_ptr<torch::optim::OptimizerOptions> libtorch_options(const Optimizer
 std::unique_ptr<torch::optim::Optimizer> libtorch_optimizer(
     const OptimizerOptions& options, std::vector<torch::optim::OptimizerParamGroup> groups) {
   if (options.name == "adam") {
-    return std::make_unique<torch::optim::Adam>(std::move(groups), torch::optim::AdamOptions(options.lr));
+    return std::make_unique<torch::optim::Adam>(std::move(groups),
+                                                torch::optim::AdamOptions(options.lr));
   }
   if (options.name == "adamw") {
-    return std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options.lr));
+    return std::make_unique<torch::optim::AdamW>(std::move(groups),
+                                                 torch::optim::AdamWOptions(options.lr));
   }
-  return std::make_unique<torch::optim::SGD>(std::move(groups), torch::optim::SGDOptions(options.lr));
+  return std::make_unique<torch::optim::SGD>(std::move(groups),
+                                             torch::optim::SGDOptions(options.lr));
 }
 
 /// Calls visit(name, tensor) for each part of one parameter's state; visit may replace the tensor.
@@ -141,7 +163,8 @@ void visit_adam(State& state, Visit visit) {
 }
 
 template <class Visit>
-void visit_state(const std::string& optimizer, torch::optim::OptimizerParamState& state, Visit visit) {
+void visit_state(const std::string& optimizer, torch::optim::OptimizerParamState& state,
+                 Visit visit) {
   if (optimizer == "adam") {
     visit_adam(static_cast<torch::optim::AdamParamState&>(state), visit);
   } else if (optimizer == "adamw") {
@@ -218,11 +241,13 @@ void Optimizer::load_state(const ParamList& state, const std::string& where) {
     visit_state(options_.name, *restored, [&](const char* part, Tensor& value) {
       const std::string name = param.name + "." + part;
       const Param* stored = state.find(name);
-      if (stored == nullptr) throw Error(Exit::bad_data, "{}: optimiser state \"{}\" is missing", where, name);
+      if (stored == nullptr)
+        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" is missing", where, name);
       const bool counter = value.defined();
       const auto expected = counter ? value.sizes() : param.value.sizes();
       if (stored->value.sizes() != expected) {
-        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" does not fit its parameter", where, name);
+        throw Error(Exit::bad_data, "{}: optimiser state \"{}\" does not fit its parameter", where,
+                    name);
       }
       value = counter ? stored->value : stored->value.to(param.value.options()).clone();
       ++used;
@@ -230,7 +255,9 @@ void Optimizer::load_state(const ParamList& state, const std::string& where) {
     optimizer_->state()[param.value.unsafeGetTensorImpl()] = std::move(restored);
   }
   if (used != state.size()) {
-    throw Error(Exit::bad_data, "{}: its optimiser state is not that of \"{}\" over these parameters", where, options_.name);
+    throw Error(Exit::bad_data,
+                "{}: its optimiser state is not that of \"{}\" over these parameters", where,
+                options_.name);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/optim.h>
 
 #include <map>
 #include <memory>

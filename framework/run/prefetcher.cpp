@@ -11,7 +11,9 @@ Prefetcher::Prefetcher(std::shared_ptr<const TaskSource> source, int64_t meta_ba
     at::set_num_threads(1);
     try {
       load_all(first_iteration, end_iteration);
-      throw Error(Exit::internal, "the tasks of iteration {} were asked for, those before it prefetched", end_iteration);
+      throw Error(Exit::internal,
+                  "the tasks of iteration {} were asked for, those before it prefetched",
+                  end_iteration);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       failure_ = std::current_exception();

@@ -1,12 +1,11 @@
 #include "framework/run/run_record.h"
 
 #include <sys/resource.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-
-#include <torch/version.h>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
@@ -23,6 +22,11 @@ void drop_paths(Json& json) {
   for (Json& item : json) {
     if (item.is_structured()) drop_paths(item);
   }
+}
+
+/// As specs say it.
+std::string dtype_name(torch::Dtype dtype) {
+  return dtype == torch::kDouble ? "float64" : "float32";
 }
 
 std::string cpu_model() {
@@ -44,7 +48,7 @@ std::string run_id(const RunIdentity& identity) {
                       {"data", identity.data_sha256},
                       {"weights", identity.weights_sha256},
                       {"device", device_kind(identity.compute.device)},
-                      {"dtype", torch::toString(identity.compute.dtype)},
+                      {"dtype", dtype_name(identity.compute.dtype)},
                       {"task_mode", identity.compute.task_mode},
                       {"intra_op_threads", identity.compute.intra_op_threads},
                       {"libtorch", TORCH_VERSION},
@@ -63,7 +67,7 @@ Json environment(const Compute& compute, int threads) {
            {"libtorch", TORCH_VERSION},
            {"cpu", cpu_model()},
            {"device", device_kind(compute.device)},
-           {"dtype", torch::toString(compute.dtype)},
+           {"dtype", dtype_name(compute.dtype)},
            {"task_mode", compute.task_mode},
            {"intra_op_threads", compute.intra_op_threads},
            {"threads", threads}};

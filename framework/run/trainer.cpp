@@ -18,26 +18,35 @@ void TrainOptions::describe(Fields& fields) {
   fields.option("meta_batch", meta_batch, {.help = "tasks per outer step", .min = 1, .max = 1e5});
   fields.option("validate_every", validate_every,
                 {.help = "iterations between two validations; 0: never", .min = 0});
-  fields.option("patience", patience,
-                {.help = "validations without improvement after which training ends; 0: never", .min = 0});
-  fields.option("select_by", select_by,
-                {.help = "which validation figure chooses the checkpoint", .one_of = {"accuracy", "loss"}});
+  fields.option(
+      "patience", patience,
+      {.help = "validations without improvement after which training ends; 0: never", .min = 0});
+  fields.option(
+      "select_by", select_by,
+      {.help = "which validation figure chooses the checkpoint", .one_of = {"accuracy", "loss"}});
   fields.option("retrain_extra", retrain_extra,
                 {.help = "train again from the start on train and validation classes, for the best "
                          "length found plus this many iterations",
                  .min = 0});
-  fields.option("task_mode", task_mode,
-                {.help = "threads: one task a call; batched: all along the task axis; auto: threads on "
-                         "a CPU, batched on a GPU",
-                 .one_of = {"auto", "threads", "batched"}});
-  fields.option("intra_op_threads", intra_op_threads,
-                {.help = "LibTorch threads inside a task; by default 2 on a CPU when meta_batch is 1, else 1",
-                 .min = 1, .max = 1024});
-  fields.option("clip_value", clip_value, {.help = "largest absolute value of a gradient's element", .min = 0});
-  fields.option("clip_norm", clip_norm, {.help = "largest Euclidean norm of the whole gradient", .min = 0});
-  fields.option("statistics_momentum", statistics_momentum,
-                {.help = "share of a task's batch-norm statistics in the running ones", .min = 0, .max = 1});
-  fields.option("epochs", epochs, {.help = "minibatches: passes over the images, in place of iterations", .min = 0});
+  fields.option(
+      "task_mode", task_mode,
+      {.help = "threads: one task a call; batched: all along the task axis; auto: threads on "
+               "a CPU, batched on a GPU",
+       .one_of = {"auto", "threads", "batched"}});
+  fields.option(
+      "intra_op_threads", intra_op_threads,
+      {.help = "LibTorch threads inside a task; by default 2 on a CPU when meta_batch is 1, else 1",
+       .min = 1,
+       .max = 1024});
+  fields.option("clip_value", clip_value,
+                {.help = "largest absolute value of a gradient's element", .min = 0});
+  fields.option("clip_norm", clip_norm,
+                {.help = "largest Euclidean norm of the whole gradient", .min = 0});
+  fields.option(
+      "statistics_momentum", statistics_momentum,
+      {.help = "share of a task's batch-norm statistics in the running ones", .min = 0, .max = 1});
+  fields.option("epochs", epochs,
+                {.help = "minibatches: passes over the images, in place of iterations", .min = 0});
 }
 
 namespace {
@@ -55,8 +64,8 @@ struct TrainingState {
   int64_t validated = 0;        ///< the iteration of the last validation
   int64_t best_iteration = 0;
   std::optional<double> best_accuracy, best_loss;
-  int64_t stale = 0;            ///< validations since the best
-  int64_t tasks = 0;            ///< learned from, in all phases
+  int64_t stale = 0;  ///< validations since the best
+  int64_t tasks = 0;  ///< learned from, in all phases
   double seconds = 0, learning_seconds = 0;
   uint64_t metrics_length = 0;
   double window_loss = 0, window_accuracy = 0;  ///< sums over window_tasks since the last log line
@@ -127,16 +136,19 @@ class Trainer {
 
  private:
   ParamList fresh() const {
-    return initial_weights(*training_.algorithm, training_.train->shapes(), training_.seed, training_.compute);
+    return initial_weights(*training_.algorithm, training_.train->shapes(), training_.seed,
+                           training_.compute);
   }
 
   bool validates() const { return training_.validation != nullptr && options_.validate_every > 0; }
 
   /// False if a signal stopped it.
-  bool run_phase(const std::shared_ptr<const TaskSource>& source, int64_t iterations, bool validating) {
+  bool run_phase(const std::shared_ptr<const TaskSource>& source, int64_t iterations,
+                 bool validating) {
     Prefetcher feed(source, options_.meta_batch, state_.iteration, iterations);
     Progress progress(state_.phase, iterations, training_.quiet);
-    bool enough = validating && patience_ended();  // a kill may have come between the last validation and here
+    bool enough = validating &&
+                  patience_ended();  // a kill may have come between the last validation and here
     if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
     while (state_.iteration < iterations && !enough) {
       if (stop_requested()) return stop();
@@ -147,8 +159,9 @@ class Trainer {
       state_.seconds += seconds;
       ++state_.iteration;
       state_.tasks += options_.meta_batch;
-      if (state_.iteration % training_.log_every == 0 || state_.iteration == iterations) log_training(iterations);
-      progress.update(state_.iteration, note_);
+      if (state_.iteration % training_.log_every == 0 || state_.iteration == iterations)
+        log_training(iterations);
+      progress.update(state_.iteration, training_note_ + validation_note_);
       if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
       if (!validating && state_.iteration % kSaveEvery == 0) save("last");
     }
@@ -161,7 +174,10 @@ class Trainer {
   }
 
   void learn(const std::vector<Episodes>& groups, int64_t iterations) {
-    const Context context{.iteration = state_.iteration, .iterations = iterations, .training = true, .seed = training_.seed};
+    const Context context{.iteration = state_.iteration,
+                          .iterations = iterations,
+                          .training = true,
+                          .seed = training_.seed};
     TaskGradients learned =
         learn_tasks(engine_, *training_.algorithm, weights_, groups, context, training_.compute);
     check_finite(learned.losses);
@@ -178,18 +194,21 @@ class Trainer {
   void check_finite(const Tensor& losses) const {
     const Tensor bad = (~torch::isfinite(losses)).nonzero();
     if (bad.size(0) == 0) return;
-    throw Error(Exit::diverged, "training diverged at iteration {}: the loss of task {} at inner step {} is {}",
+    throw Error(Exit::diverged,
+                "training diverged at iteration {}: the loss of task {} at inner step {} is {}",
                 state_.iteration + 1, bad[0][0].item<int64_t>(), bad[0][1].item<int64_t>(),
                 losses[bad[0][0].item<int64_t>()][bad[0][1].item<int64_t>()].item<double>());
   }
 
   void clip(ParamList& gradients) const {
     if (options_.clip_value) {
-      for (Param& gradient : gradients) gradient.value.clamp_(-*options_.clip_value, *options_.clip_value);
+      for (Param& gradient : gradients)
+        gradient.value.clamp_(-*options_.clip_value, *options_.clip_value);
     }
     if (!options_.clip_norm) return;
     double squares = 0;
-    for (const Param& gradient : gradients) squares += gradient.value.to(torch::kDouble).square().sum().item<double>();
+    for (const Param& gradient : gradients)
+      squares += gradient.value.to(torch::kDouble).square().sum().item<double>();
     const double norm = std::sqrt(squares);
     if (norm <= *options_.clip_norm) return;
     for (Param& gradient : gradients) gradient.value.mul_(*options_.clip_norm / norm);
@@ -211,25 +230,29 @@ class Trainer {
     const double loss = state_.window_loss / tasks, accuracy = state_.window_accuracy / tasks;
     state_.window_loss = state_.window_accuracy = 0;
     state_.window_tasks = 0;
-    note_ = fmt::format("loss {:.4f}  accuracy {:.2f} %{}", loss, 100 * accuracy, validation_note_);
-    log_->append({{"phase", state_.phase},
-                  {"iteration", state_.iteration},
-                  {"train", {{"loss", loss}, {"accuracy", accuracy}}},
-                  {"lr", scheduled_lr(training_.optimizer.schedule, training_.optimizer.lr, state_.iteration - 1, iterations)},
-                  {"time", {{"seconds", state_.seconds}, {"tasks_per_second", tasks_per_second()}}}});
+    training_note_ = fmt::format("loss {:.4f}  accuracy {:.2f} %", loss, 100 * accuracy);
+    log_->append(
+        {{"phase", state_.phase},
+         {"iteration", state_.iteration},
+         {"train", {{"loss", loss}, {"accuracy", accuracy}}},
+         {"lr", scheduled_lr(training_.optimizer.schedule, training_.optimizer.lr,
+                             state_.iteration - 1, iterations)},
+         {"time", {{"seconds", state_.seconds}, {"tasks_per_second", tasks_per_second()}}}});
   }
 
   bool validation_due(int64_t iterations) const {
-    const bool at_mark = state_.iteration % options_.validate_every == 0 || state_.iteration == iterations;
+    const bool at_mark =
+        state_.iteration % options_.validate_every == 0 || state_.iteration == iterations;
     return state_.iteration > 0 && at_mark && state_.validated != state_.iteration;
   }
 
   /// False if a signal came in between; then this validation is done after the resume.
   bool validate(Progress& progress, bool& enough) {
     const auto start = Clock::now();
-    const auto evaluation = evaluate(engine_, *training_.algorithm, weights_, *training_.validation,
-                                     {.count = training_.validation_tasks, .seed = training_.validation_seed},
-                                     training_.compute);
+    const auto evaluation =
+        evaluate(engine_, *training_.algorithm, weights_, *training_.validation,
+                 {.count = training_.validation_tasks, .seed = training_.validation_seed},
+                 training_.compute);
     state_.seconds += seconds_since(start);
     if (!evaluation) return false;
     const double accuracy = evaluation->accuracy.mean, loss = evaluation->loss.mean;
@@ -249,8 +272,9 @@ class Trainer {
       save("best");
     }
     save("last");
-    validation_note_ = fmt::format("  validation {:.2f} % (best {:.2f})", 100 * accuracy, 100 * *state_.best_accuracy);
-    progress.update(state_.iteration, note_ + validation_note_);
+    validation_note_ = fmt::format("  validation {:.2f} % (best {:.2f} at {})", 100 * accuracy,
+                                   100 * *state_.best_accuracy, state_.best_iteration);
+    progress.update(state_.iteration, training_note_ + validation_note_);
     enough = patience_ended();
     return true;
   }
@@ -330,7 +354,7 @@ class Trainer {
   std::optional<MetricsLog> log_;
   TrainingState state_;
   Window window_;
-  std::string note_, validation_note_;
+  std::string training_note_, validation_note_;
 };
 
 }  // namespace

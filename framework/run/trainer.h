@@ -32,7 +32,7 @@ struct TrainOptions {
 struct Training {
   const Algorithm* algorithm = nullptr;
   std::shared_ptr<const TaskSource> train;
-  std::shared_ptr<const TaskSource> retrain;     ///< train and validation classes, for retrain_extra
+  std::shared_ptr<const TaskSource> retrain;  ///< train and validation classes, for retrain_extra
   std::shared_ptr<const TaskSource> validation;  ///< may be absent: then the last weights are taken
   int64_t validation_tasks = 100;
   uint64_t validation_seed = 0;
@@ -51,9 +51,9 @@ struct TrainingResult {
   int64_t iterations = 0;
   int64_t best_iteration = 0;
   std::optional<double> best_validation_accuracy, best_validation_loss;
-  double seconds = 0;          ///< all of training, validation included, over all resumes
-  double tasks_per_second = 0; ///< of learning alone
-  bool stopped = false;        ///< by a signal: `checkpoints/last` continues it
+  double seconds = 0;           ///< all of training, validation included, over all resumes
+  double tasks_per_second = 0;  ///< of learning alone
+  bool stopped = false;         ///< by a signal: `checkpoints/last` continues it
 };
 
 /// Weights to begin with: algorithm.init() on the device, in the dtype of `compute`.

@@ -51,7 +51,9 @@ TEST_CASE("a header can be filled in last") {
 
 TEST_CASE("what is not committed leaves nothing behind") {
   const TemporaryFolder folder;
-  { AtomicFile(folder / "file").write("half"); }
+  {
+    AtomicFile(folder / "file").write("half");
+  }
   CHECK(folder.names().empty());
   write_file_atomically(folder / "file", "old");
   caught([&] {

@@ -226,9 +226,8 @@ TEST_CASE(
 
 TEST_CASE("messages show where a block stands when it is read by itself") {
   Schedule schedule;
-  CHECK(message_of([&] {
-          read_config(schedule, Json{{"every", 0}}, "optimizer.schedule");
-        }) == "optimizer.schedule.every is 0, expected a value at least 1");
+  CHECK(message_of([&] { read_config(schedule, Json{{"every", 0}}, "optimizer.schedule"); }) ==
+        "optimizer.schedule.every is 0, expected a value at least 1");
   CHECK(message_of([&] { read_config(schedule, Json(3), "optimizer.schedule"); }) ==
         "optimizer.schedule is 3, expected a block {...}");
 }

@@ -87,8 +87,7 @@ TEST_CASE("an engine serves many runs, empty ones included") {
   TaskEngine engine(2);
   for (int64_t count : {0, 1, 7, 0, 3}) {
     int64_t taken = 0;
-    engine.run<int>(
-        count, 1, [](int64_t) { return 1; }, [&](int64_t, int one) { taken += one; });
+    engine.run<int>(count, 1, [](int64_t) { return 1; }, [&](int64_t, int one) { taken += one; });
     CHECK(taken == count);
   }
 }

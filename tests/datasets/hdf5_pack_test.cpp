@@ -196,8 +196,8 @@ TEST_CASE("a sealed pack whose parts contradict each other is refused") {
   const std::string manifest = manifest_to_json(hashed).dump();
   const Tensor labels = torch::tensor({0, 0, 0, 0, 1, 2, 2, 2});
   CHECK(refusal_of(manifest, labels, toy_samples()).empty());
-  CHECK(refusal_of(manifest_to_json(toy_manifest()).dump(), labels, toy_samples()).find("import the pack again") !=
-        std::string::npos);
+  CHECK(refusal_of(manifest_to_json(toy_manifest()).dump(), labels, toy_samples())
+            .find("import the pack again") != std::string::npos);
   CHECK(refusal_of("{", labels, toy_samples()).find("JSON") != std::string::npos);
   CHECK(refusal_of("{}", labels, toy_samples()).find("schema") != std::string::npos);
   CHECK(refusal_of(manifest, labels.flip(0), toy_samples()).find("labels") != std::string::npos);

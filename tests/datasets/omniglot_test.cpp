@@ -146,9 +146,8 @@ TEST_CASE("real Omniglot with one drawing that is not 105x105 one-bit is refused
   }
   const TemporaryFolder folder;
   std::vector<ArchiveItem> items;
-  read_archive(zips / "images_evaluation.zip", [&](ArchiveEntry entry) {
-    items.push_back({entry.path, std::move(entry.bytes)});
-  });
+  read_archive(zips / "images_evaluation.zip",
+               [&](ArchiveEntry entry) { items.push_back({entry.path, std::move(entry.bytes)}); });
   ArchiveItem& drawing = items[items.size() / 2];
   ImportRequest request;
   request.sources = {zips / "images_background.zip", folder / "evaluation.zip"};

@@ -210,13 +210,10 @@ TEST_CASE("an altered record is left out, with a warning that names it") {
               edit_result(run, {{"test", {{"loss", {{"mean", 0.1}}}}}});
             }),
             "loss.mean"));
-  CHECK(has(warning_after([](const fs::path& run) {
-              edit_result(run, {{"test", {{"episodes", 5}}}});
-            }),
-            "5 episodes, there are 4 lines"));
-  CHECK(has(warning_after([](const fs::path& run) {
-              edit_result(run, {{"test", {{"way", 3}}}});
-            }),
+  CHECK(has(
+      warning_after([](const fs::path& run) { edit_result(run, {{"test", {{"episodes", 5}}}}); }),
+      "5 episodes, there are 4 lines"));
+  CHECK(has(warning_after([](const fs::path& run) { edit_result(run, {{"test", {{"way", 3}}}}); }),
             "not a task of the shape"));
   CHECK(has(warning_after([](const fs::path& run) {
               edit_line(run, 2, [](Json& line) { line["accuracy"] = 0.9; });
@@ -233,13 +230,11 @@ TEST_CASE("an altered record is left out, with a warning that names it") {
   CHECK(has(
       warning_after([](const fs::path& run) { write_file_atomically(run / "result.json", "{"); }),
       "not a JSON object"));
-  CHECK(has(warning_after([](const fs::path& run) {
-              write_json(run / "result.json", {{"run", 3}});
-            }),
-            "not a record"));
-  CHECK(has(warning_after([](const fs::path& run) {
-              edit_result(run, {{"data", {{"sha256", "ffff"}}}});
-            }),
+  CHECK(
+      has(warning_after([](const fs::path& run) { write_json(run / "result.json", {{"run", 3}}); }),
+          "not a record"));
+  CHECK(has(warning_after(
+                [](const fs::path& run) { edit_result(run, {{"data", {{"sha256", "ffff"}}}}); }),
             "another data set"));
   warning_after([](const fs::path& run) { fs::remove(run / "episodes.jsonl"); });
   warning_after([](const fs::path& run) { fs::remove(run / "data.json"); });

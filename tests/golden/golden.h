@@ -1,9 +1,8 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,8 @@ inline nlohmann::json golden_case(const std::string& name) {
 inline Tensor golden_fill(const std::vector<int64_t>& shape, double phase, double scale) {
   Tensor tensor = torch::empty(shape, torch::kDouble);
   double* values = tensor.data_ptr<double>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = scale * std::sin(0.37 * static_cast<double>(i) + phase);
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    values[i] = scale * std::sin(0.37 * static_cast<double>(i) + phase);
   return tensor;
 }
 

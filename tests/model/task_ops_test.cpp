@@ -517,9 +517,8 @@ TEST_CASE("a leading axis that is not the number of tasks is refused by every op
 TEST_CASE("given statistics that lack the layer are a defect with a name") {
   NormStatistics other{{"block1.norm", numbers({1, 2}, 1), numbers({1, 2}, 1).abs(), 4}};
   Forward forward{.norm = NormMode::given, .given = &other};
-  const auto error = test::caught([&] {
-    batch_norm(numbers({1, 4, 2, 3, 3}, 1), plain("block2.norm"), forward);
-  });
+  const auto error =
+      test::caught([&] { batch_norm(numbers({1, 4, 2, 3, 3}, 1), plain("block2.norm"), forward); });
   REQUIRE(error);
   CHECK(error->code() == Exit::internal);
   CHECK(std::string(error->what()).find("block2.norm") != std::string::npos);

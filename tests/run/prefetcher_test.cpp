@@ -88,7 +88,9 @@ TEST_CASE("to ask for more than was to be prefetched is a defect, not a wait wit
 
 TEST_CASE("no iterations, no tasks") {
   const auto source = std::make_shared<Failing>(0);
-  { Prefetcher feed(source, 1, 5, 5); }
+  {
+    Prefetcher feed(source, 1, 5, 5);
+  }
   CHECK(source->loads == 0);
 }
 
