@@ -5,6 +5,7 @@
 #include "experiments/experiment.h"
 #include "framework/base/device.h"
 #include "framework/base/error.h"
+#include "framework/run/outer_step.h"
 #include "framework/run/prefetcher.h"
 
 namespace kshot {
@@ -71,10 +72,7 @@ TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, Pa
     TaskGradients learned =
         learn_tasks(engine, *experiment.algorithm, weights, tasks, context, experiment.compute);
     times.learn += lap.next();
-    const torch::NoGradGuard no_grad;
-    for (Param& gradient : learned.gradients)
-      gradient.value.div_(static_cast<double>(spec.train.meta_batch));
-    optimizer.step(learned.gradients, i, 2 * steps);
+    take_outer_step(learned, weights, optimizer, context, spec.train);
     times.step += lap.next();
   }
   times.draw = time_drawing(experiment, steps);

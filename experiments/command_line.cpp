@@ -110,8 +110,11 @@ int threads_of(const Arguments& arguments) {
 bool flag(const Arguments& arguments, const char* name) { return arguments.count(name) > 0; }
 
 std::string required(const Arguments& arguments, const char* name, const std::string& usage) {
-  if (arguments.count(name) == 0)
-    throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", name, usage);
+  if (arguments.count(name) == 0) {
+    const std::string option = fmt::format("--{}", name);
+    const bool bare = usage.find(option) == std::string::npos;
+    throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", bare ? name : option, usage);
+  }
   return arguments[name].as<std::string>();
 }
 
@@ -124,8 +127,9 @@ size_t width_of(const std::string& text) {
 }
 
 bool is_number(const std::string& text) {
-  return !text.empty() && (std::isdigit(static_cast<unsigned char>(text[0])) != 0 ||
-                           text[0] == '-' || text[0] == '+');
+  constexpr std::string_view kSigns = "+-", kDigits = "0123456789";
+  return !text.empty() && (kSigns.find(text[0]) != kSigns.npos || kDigits.find(text[0]) != kDigits.npos) &&
+         text.find_first_not_of("0123456789+-., %e") == std::string::npos;
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 namespace kshot {
 namespace {
 
-/// A finished, verified run by its folder, or by the folder of its name where that holds one run.
+/// A finished, verified run by its folder, or by its name where that has one run.
 RecordedRun recorded_run(const std::string& path) {
-  const RunFolder folder = find_run(path);
+  const RunFolder folder = find_run(existing_or_under("results", path).string());
   if (!folder.finished()) {
     throw Error(Exit::bad_spec, "{}: not finished: it has no result.json", folder.path().string());
   }
@@ -105,9 +105,9 @@ Command compare_command() {
   command.summary = "compare two finished runs on the tasks that both met";
   command.usage = "compare RUN RUN [--json]";
   command.details =
-      "RUN is a run's folder, results/NAME/ID, or results/NAME where there is a single run of that "
-      "name.\n"
-      "Runs that were tested on different tasks are refused.";
+      "RUN is a run's folder, results/NAME/ID, or NAME where there is a single run of that name.\n"
+      "Runs that were tested on different tasks are refused.\n\n"
+      "  kshot compare demo demo-untrained";
   command.positional = {"first", "second"};
   add_json_option(command.options);
   command.run = compare_runs;

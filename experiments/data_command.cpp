@@ -171,7 +171,8 @@ std::string import_formats() {
   const auto& importers = Registry<Importer>::instance();
   for (const std::string& name : importers.names()) {
     const ImporterFacts& facts = importers.find(name).facts;
-    text += fmt::format("  {:<10} {}; SOURCE: {}\n", name, facts.summary, facts.sources);
+    text += fmt::format("{}  {:<10} {}; SOURCE: {}", text.empty() ? "" : "\n", name, facts.summary,
+                        facts.sources);
   }
   return text;
 }

@@ -1,6 +1,7 @@
 // kshot leaderboard: all finished runs, one table for each definition of the test tasks.
 #include "experiments/commands.h"
 #include "experiments/leaderboard.h"
+#include "experiments/run_folder.h"
 #include "framework/base/error.h"
 #include "framework/base/progress.h"
 
@@ -12,7 +13,9 @@ namespace fs = std::filesystem;
 std::vector<fs::path> folders_of(const Arguments& arguments) {
   if (arguments.count("folder") > 0) {
     const auto& words = arguments["folder"].as<std::vector<std::string>>();
-    return {words.begin(), words.end()};
+    std::vector<fs::path> folders;
+    for (const std::string& word : words) folders.push_back(existing_or_under("results", word));
+    return folders;
   }
   if (!fs::is_directory("results")) {
     throw Error(
@@ -66,16 +69,17 @@ Command leaderboard_command() {
   command.summary = "rank all finished runs; methods that cannot be told apart share a rank";
   command.usage = "leaderboard [RESULTS...] [--format text|json]";
   command.details =
-      "RESULTS are folders with runs, or runs themselves; by default results/. Runs that met the "
-      "same test\n"
-      "tasks stand in one table, and are compared in pairs on those tasks; runs on other tasks "
-      "stand in\n"
-      "another table. Runs that differ in the training seed alone are one method: its accuracy is "
-      "their mean.\n"
-      "Every figure is derived again from the record's episode lines; a record that states others "
-      "is left out.\n\n"
+      "RESULTS are folders with runs, runs, or names under results/; by default all that is there. "
+      "Runs that\n"
+      "met the same test tasks stand in one table, and are compared in pairs on those tasks; runs on "
+      "other\n"
+      "tasks stand in another table. Runs that differ in the training seed alone are one method: "
+      "its accuracy\n"
+      "is their mean. Every figure is derived again from the record's episode lines; a record that "
+      "states\n"
+      "others is left out.\n\n"
       "  kshot leaderboard\n"
-      "  kshot leaderboard results/demo results/published --json";
+      "  kshot leaderboard demo demo-untrained results/published --json";
   command.positional = {"folder..."};
   command.options.add_options()(
       "format", po::value<std::string>()->default_value("text")->value_name("FORMAT"),

@@ -88,7 +88,7 @@ int guarded(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ,
               SIG_IGN);  // a file that may not grow is an error to report, not a reason to die
-  kshot::load_cuda_if_present();
+  kshot::prepare_devices();
   at::set_num_threads(1);  // parallel work is the task engine's
   return kshot::guarded({argv + 1, argv + argc});
 }

@@ -83,9 +83,9 @@ void check_usable(const RunFolder& folder) {
 }  // namespace
 
 std::string run_path(const Arguments& arguments, const std::string& usage) {
-  const std::string path = required(arguments, "run", usage);
-  const fs::path under_results = fs::path(arguments["results"].as<std::string>()) / path;
-  return !fs::exists(path) && fs::exists(under_results) ? under_results.string() : path;
+  return existing_or_under(arguments["results"].as<std::string>(),
+                           required(arguments, "run", usage))
+      .string();
 }
 
 std::string device_of(const Arguments& arguments) {

@@ -37,6 +37,12 @@ void RunFolder::begin(const Experiment& experiment, int threads) const {
   write("spec.json", experiment.resolved);
 }
 
+std::filesystem::path existing_or_under(const std::filesystem::path& results,
+                                        const std::filesystem::path& path) {
+  const std::filesystem::path under = results / path;
+  return !std::filesystem::exists(path) && std::filesystem::exists(under) ? under : path;
+}
+
 RunFolder find_run(const std::string& path) {
   if (RunFolder run(path); run.started()) return run;
   std::vector<std::filesystem::path> inside;

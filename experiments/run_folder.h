@@ -29,6 +29,10 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
+/// `path`, or what lies under `results` by that name where `path` itself is not there.
+std::filesystem::path existing_or_under(const std::filesystem::path& results,
+                                        const std::filesystem::path& path);
+
 /// A run by its folder, or by the folder of its name where that holds a single run.
 /// Throws Error(bad_spec) where there is none or more than one.
 RunFolder find_run(const std::string& path);

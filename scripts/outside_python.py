@@ -78,6 +78,8 @@ def enter():
         if not folder.exists():
             fill(folder, python)
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    # A task is too small to share out among threads; large tensors are not to go back to the kernel after each task.
+    environment |= {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}
     os.execve(folder / "bin/python", [str(folder / "bin/python"), *sys.argv], environment)
 
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
@@ -27,15 +26,6 @@ void drop_paths(Json& json) {
 /// As specs say it.
 std::string dtype_name(torch::Dtype dtype) {
   return dtype == torch::kDouble ? "float64" : "float32";
-}
-
-std::string cpu_model() {
-  std::ifstream info("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(info, line)) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
 }
 
 }  // namespace
@@ -65,12 +55,17 @@ Json environment(const Compute& compute, int threads) {
            {"compiler", build.compiler},
            {"build_type", build.build_type},
            {"libtorch", TORCH_VERSION},
-           {"cpu", cpu_model()},
+           {"cpu", device_model(torch::kCPU)},
            {"device", device_kind(compute.device)},
            {"dtype", dtype_name(compute.dtype)},
            {"task_mode", compute.task_mode},
            {"intra_op_threads", compute.intra_op_threads},
            {"threads", threads}};
+  const Arithmetic settings = arithmetic();
+  env["arithmetic"] = {{"tf32", settings.tf32},
+                       {"deterministic_cudnn", settings.deterministic_cudnn},
+                       {"cudnn_benchmark", settings.cudnn_benchmark}};
+  if (compute.device.is_cuda()) env["gpu"] = device_model(compute.device);
   return env;
 }
 

@@ -4,7 +4,6 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "framework/base/error.h"
 
@@ -13,8 +12,15 @@ namespace {
 
 using StudentT = boost::math::students_t;
 
+/// Neumaier's sum: the mean of a thousand copies of 0.92 is 0.92.
 double mean_of(std::span<const double> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  double sum = 0, lost = 0;
+  for (const double value : values) {
+    const double next = sum + value;
+    lost += std::abs(sum) >= std::abs(value) ? (sum - next) + value : (value - next) + sum;
+    sum = next;
+  }
+  return (sum + lost) / static_cast<double>(values.size());
 }
 
 /// What goes away with one source class.

@@ -1,53 +1,18 @@
 #include "framework/run/trainer.h"
 
 #include <chrono>
-#include <cmath>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/progress.h"
 #include "framework/run/evaluator.h"
 #include "framework/run/metrics_log.h"
+#include "framework/run/outer_step.h"
 #include "framework/run/prefetcher.h"
 #include "framework/run/stop_signal.h"
+#include "framework/run/training_state.h"
 
 namespace kshot {
-
-void TrainOptions::describe(Fields& fields) {
-  fields.option("iterations", iterations, {.help = "outer steps", .min = 0, .max = 1e9});
-  fields.option("meta_batch", meta_batch, {.help = "tasks per outer step", .min = 1, .max = 1e5});
-  fields.option("validate_every", validate_every,
-                {.help = "iterations between two validations; 0: never", .min = 0});
-  fields.option(
-      "patience", patience,
-      {.help = "validations without improvement after which training ends; 0: never", .min = 0});
-  fields.option(
-      "select_by", select_by,
-      {.help = "which validation figure chooses the checkpoint", .one_of = {"accuracy", "loss"}});
-  fields.option("retrain_extra", retrain_extra,
-                {.help = "train again from the start on train and validation classes, for the best "
-                         "length found plus this many iterations",
-                 .min = 0});
-  fields.option(
-      "task_mode", task_mode,
-      {.help = "threads: one task a call; batched: all along the task axis; auto: threads on "
-               "a CPU, batched on a GPU",
-       .one_of = {"auto", "threads", "batched"}});
-  fields.option(
-      "intra_op_threads", intra_op_threads,
-      {.help = "LibTorch threads inside a task; by default 2 on a CPU when meta_batch is 1, else 1",
-       .min = 1,
-       .max = 1024});
-  fields.option("clip_value", clip_value,
-                {.help = "largest absolute value of a gradient's element", .min = 0});
-  fields.option("clip_norm", clip_norm,
-                {.help = "largest Euclidean norm of the whole gradient", .min = 0});
-  fields.option(
-      "statistics_momentum", statistics_momentum,
-      {.help = "share of a task's batch-norm statistics in the running ones", .min = 0, .max = 1});
-  fields.option("epochs", epochs,
-                {.help = "minibatches: passes over the images, in place of iterations", .min = 0});
-}
 
 namespace {
 
@@ -56,38 +21,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// Where a training stands: all that a resume needs beside weights and moments.
-struct TrainingState {
-  std::string phase = "train";  ///< then "retrain", then "done"
-  int64_t iteration = 0;        ///< steps done in this phase
-  int64_t validated = 0;        ///< the iteration of the last validation
-  int64_t best_iteration = 0;
-  std::optional<double> best_accuracy, best_loss;
-  int64_t stale = 0;  ///< validations since the best
-  int64_t tasks = 0;  ///< learned from, in all phases
-  double seconds = 0, learning_seconds = 0;
-  uint64_t metrics_length = 0;
-  double window_loss = 0, window_accuracy = 0;  ///< sums over window_tasks since the last log line
-  int64_t window_tasks = 0;
-
-  void describe(Fields& fields) {
-    fields.option("phase", phase, {});
-    fields.option("iteration", iteration, {});
-    fields.option("validated", validated, {});
-    fields.option("best_iteration", best_iteration, {});
-    fields.option("best_accuracy", best_accuracy, {});
-    fields.option("best_loss", best_loss, {});
-    fields.option("stale", stale, {});
-    fields.option("tasks", tasks, {});
-    fields.option("seconds", seconds, {});
-    fields.option("learning_seconds", learning_seconds, {});
-    fields.option("metrics_length", metrics_length, {});
-    fields.option("window_loss", window_loss, {});
-    fields.option("window_accuracy", window_accuracy, {});
-    fields.option("window_tasks", window_tasks, {});
-  }
-};
 
 /// Losses and accuracies of the steps since the last log line: tensors that nothing reads before
 /// the line is due, or a checkpoint that has to carry their sums.
@@ -180,48 +113,9 @@ class Trainer {
                           .seed = training_.seed};
     TaskGradients learned =
         learn_tasks(engine_, *training_.algorithm, weights_, groups, context, training_.compute);
-    check_finite(learned.losses);
-    const torch::NoGradGuard no_grad;
-    const auto tasks = static_cast<double>(learned.losses.size(0));
-    for (Param& gradient : learned.gradients) gradient.value.div_(tasks);
-    clip(learned.gradients);
-    optimizer_->step(learned.gradients, state_.iteration, iterations);
-    follow(learned.statistics);
+    take_outer_step(learned, weights_, *optimizer_, context, options_);
     window_.losses.push_back(learned.losses.select(1, -1));
     window_.accuracies.push_back(learned.accuracy);
-  }
-
-  void check_finite(const Tensor& losses) const {
-    const Tensor bad = (~torch::isfinite(losses)).nonzero();
-    if (bad.size(0) == 0) return;
-    throw Error(Exit::diverged,
-                "training diverged at iteration {}: the loss of task {} at inner step {} is {}",
-                state_.iteration + 1, bad[0][0].item<int64_t>(), bad[0][1].item<int64_t>(),
-                losses[bad[0][0].item<int64_t>()][bad[0][1].item<int64_t>()].item<double>());
-  }
-
-  void clip(ParamList& gradients) const {
-    if (options_.clip_value) {
-      for (Param& gradient : gradients)
-        gradient.value.clamp_(-*options_.clip_value, *options_.clip_value);
-    }
-    if (!options_.clip_norm) return;
-    double squares = 0;
-    for (const Param& gradient : gradients)
-      squares += gradient.value.to(torch::kDouble).square().sum().item<double>();
-    const double norm = std::sqrt(squares);
-    if (norm <= *options_.clip_norm) return;
-    for (Param& gradient : gradients) gradient.value.mul_(*options_.clip_norm / norm);
-  }
-
-  /// Moves the buffers towards what the tasks met, task by task.
-  void follow(const ParamList& statistics) {
-    for (const Param& met : statistics) {
-      Tensor buffer = weights_[met.name];
-      for (int64_t t = 0; t < met.value.size(0); ++t) {
-        buffer.lerp_(met.value[t].to(buffer.options()), options_.statistics_momentum);
-      }
-    }
   }
 
   void log_training(int64_t iterations) {

@@ -1,5 +1,7 @@
 #include "framework/base/device.h"
 
+#include <ATen/Context.h>
+
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
@@ -22,4 +24,18 @@ TEST_CASE(
     REQUIRE(error);
     CHECK(error->code() == Exit::bad_spec);
   }
+}
+
+TEST_CASE("after preparation float32 is IEEE and cuDNN deterministic, whatever LibTorch starts with") {
+  at::globalContext().setAllowTF32CuDNN(true);
+  CHECK(arithmetic().tf32);
+  prepare_devices();
+  CHECK_FALSE(arithmetic().tf32);
+  CHECK(arithmetic().deterministic_cudnn);
+  CHECK_FALSE(arithmetic().cudnn_benchmark);
+}
+
+TEST_CASE("the processor has a model name, and a GPU that is not there has none") {
+  CHECK_FALSE(device_model(torch::kCPU).empty());
+  CHECK(device_model(torch::Device(torch::kCUDA, 99)) == "unknown");
 }

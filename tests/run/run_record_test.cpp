@@ -126,6 +126,8 @@ TEST_CASE("the environment names the build and the machine's kind, but no host, 
   CHECK(env["threads"] == 2);
   CHECK(env["device"] == "cpu");
   CHECK(env["source_id"].get<std::string>().size() == 64);
+  CHECK(env["arithmetic"]["tf32"] == false);
+  CHECK_FALSE(env.contains("gpu"));
   const std::string text = env.dump();
   CHECK(text.find("/root") == std::string::npos);
   CHECK(text.find("/home") == std::string::npos);

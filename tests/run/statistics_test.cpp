@@ -137,6 +137,10 @@ TEST_CASE("a summary of five episodes is what a pocket calculator says") {
   CHECK(episode_error(values)->freedom == 4);
 }
 
+TEST_CASE("the mean of equal accuracies is that accuracy, to the last bit") {
+  CHECK(summarize(std::vector<double>(1000, 0.92)).mean == 0.92);
+}
+
 TEST_CASE("one episode has a mean but no interval, and none is refused") {
   const Summary summary = summarize(std::vector<double>{0.25});
   CHECK(summary.mean == 0.25);
