@@ -33,7 +33,8 @@ std::filesystem::path find_pack(const std::string& path) {
     if (std::filesystem::exists(below, ignored)) return below;
   }
   throw Error(Exit::io,
-              "dataset.path: {} does not exist{}; make it with kshot data import (its --help tells about sizes "
+              "dataset.path: {} does not exist{}; make it with kshot data import (its --help tells "
+              "about sizes "
               "and resizing), or name another with --set dataset.path=FILE",
               path, data == nullptr ? "" : fmt::format(", nor below KSHOT_DATA={}", data));
 }

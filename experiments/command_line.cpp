@@ -128,7 +128,8 @@ size_t width_of(const std::string& text) {
 
 bool is_number(const std::string& text) {
   constexpr std::string_view kSigns = "+-", kDigits = "0123456789";
-  return !text.empty() && (kSigns.find(text[0]) != kSigns.npos || kDigits.find(text[0]) != kDigits.npos) &&
+  return !text.empty() &&
+         (kSigns.find(text[0]) != kSigns.npos || kDigits.find(text[0]) != kDigits.npos) &&
          text.find_first_not_of("0123456789+-., %e") == std::string::npos;
 }
 

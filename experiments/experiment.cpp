@@ -121,8 +121,9 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
   experiment.facts = algorithm.facts;
   if (algorithm.facts.uses_backbone) {
-    experiment.backbone =
-        Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone);
+    experiment.backbone = with_kernels(
+        Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone),
+        spec.kernels == "fast" ? Kernels::fast : Kernels::reference);
   }
   experiment.algorithm = algorithm.make(spec.algorithm, experiment.backbone);
   experiment.compute = {.device = device,

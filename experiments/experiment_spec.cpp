@@ -58,7 +58,9 @@ void ExperimentSpec::describe(Fields& fields) {
                 {.help = "type of weights and images", .one_of = {"float32", "float64"}});
   fields.option(
       "kernels", kernels,
-      {.help = "reference: the plain composition of LibTorch operations", .one_of = {"reference"}});
+      {.help = "reference: the plain composition of LibTorch operations; fast: our own where they "
+               "cover it",
+       .one_of = {"fast", "reference"}});
   fields.option("paper", paper, {.help = "what the paper reports: accuracy, source, comparable"});
   fields.option("deviations", deviations,
                 {.help = "where this spec differs from its paper's protocol"});

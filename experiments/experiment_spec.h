@@ -56,7 +56,7 @@ struct ExperimentSpec {
   TrainOptions train;
   std::string precision = "ieee";
   std::string dtype = "float32";
-  std::string kernels = "reference";
+  std::string kernels = "fast";
   Json paper = Json::object();
   std::vector<std::string> deviations;
   LogOptions log;

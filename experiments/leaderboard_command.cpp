@@ -71,7 +71,8 @@ Command leaderboard_command() {
   command.details =
       "RESULTS are folders with runs, runs, or names under results/; by default all that is there. "
       "Runs that\n"
-      "met the same test tasks stand in one table, and are compared in pairs on those tasks; runs on "
+      "met the same test tasks stand in one table, and are compared in pairs on those tasks; runs "
+      "on "
       "other\n"
       "tasks stand in another table. Runs that differ in the training seed alone are one method: "
       "its accuracy\n"

@@ -50,9 +50,11 @@ struct Subject {
   ParamList weights;
 };
 
+/// On fast kernels, which experiments have unless they ask for others.
 Subject subject_of(const AlgorithmPlugin& plugin, const Json& block) {
-  const auto backbone = Registry<BackbonePlugin>::instance().find("conv4").make(
-      {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}});
+  const auto backbone = with_kernels(Registry<BackbonePlugin>::instance().find("conv4").make(
+                                         {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}}),
+                                     Kernels::fast);
   Subject subject{block.dump(), plugin.facts, plugin.make(block, backbone), {}};
   subject.weights = subject.algorithm->init({kImage, kWay}, Stream(3, Purpose::initialisation, 0))
                         .to(torch::kCPU, torch::kDouble)
@@ -236,6 +238,8 @@ std::vector<Network> all_networks() {
       block["name"] = name;
       if (name == "conv4") block.update({{"blocks", 2}, {"channels", 4}});
       networks.push_back({block.dump(), plugin.make(block)});
+      networks.push_back(
+          {block.dump() + ", fast kernels", with_kernels(plugin.make(block), Kernels::fast)});
     };
     add(Json::object());
     for (const OptionRow& row : plugin.options()) {

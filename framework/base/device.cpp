@@ -80,7 +80,8 @@ torch::Device find_device(const std::string& name) {
 }
 
 std::string device_model(const torch::Device& device) {
-  if (device.is_cuda()) return gpu_model(device.has_index() ? static_cast<size_t>(device.index()) : 0);
+  if (device.is_cuda())
+    return gpu_model(device.has_index() ? static_cast<size_t>(device.index()) : 0);
   return value_in("/proc/cpuinfo", "model name");
 }
 

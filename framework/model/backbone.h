@@ -28,6 +28,9 @@ struct LayerStatistics {
 };
 using NormStatistics = std::vector<LayerStatistics>;
 
+/// Who computes: the plain composition of LibTorch operations, or our own where they cover a call.
+enum class Kernels { reference, fast };
+
 /// How one pass through a network is done.
 struct Forward {
   NormMode norm = NormMode::batch;
@@ -36,6 +39,7 @@ struct Forward {
   bool differentiable_met = false;        ///< `met` stays linked to the graph (mode `support`)
   bool training = false;                  ///< dropout and its like; says nothing about batch norm
   std::span<const Stream> streams = {};   ///< one per task, for dropout
+  Kernels kernels = Kernels::reference;   ///< set by with_kernels()
 };
 
 /// What goes in and how many outputs the head has: way, all base classes, or D for a regression.
@@ -68,6 +72,10 @@ struct BackboneFacts {
 };
 
 using BackbonePtr = std::shared_ptr<const Backbone>;
+
+/// The same backbone, whose every pass is computed by these kernels.
+BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels);
+
 using BackbonePlugin = Plugin<BackbonePtr, BackboneFacts>;
 
 /// The statistics met, as the buffers they are to move: per layer `layer.running_mean` [T,C] and

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "framework/model/norm_pool.h"
+
 namespace kshot {
 namespace {
 
@@ -30,12 +32,27 @@ std::vector<Stage> cheapest_order(std::vector<Stage> stages) {
   return stages;
 }
 
+/// Whether all that follows the convolution is norm_pool's business.
+bool fusable(const Tensor& y, const NormParams& norm, const ConvBlock& block,
+             const Forward& forward) {
+  if (forward.kernels != Kernels::fast || !block.norm || (block.pool && block.pool_same))
+    return false;
+  return block.stages.front() == Stage::norm && norm_pool_covers(y, norm, forward);
+}
+
 }  // namespace
 
 Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
                   const ConvBlock& block, Forward& forward) {
-  Tensor y =
-      conv2d(x, params[name + ".conv.weight"], or_nothing(params, name + ".conv.bias"), block.conv);
+  const Tensor &weight = params[name + ".conv.weight"],
+               bias = or_nothing(params, name + ".conv.bias");
+  const NormParams norm = norm_params(params, name + ".norm", block.eps);
+  const PoolAndActivation then{.pool = block.pool, .slope = block.negative_slope};
+  if (forward.norm == NormMode::batch && fusable(x, norm, block, forward)) {
+    return norm_pool(conv2d(x, weight, {}, block.conv), norm, then, forward, bias);
+  }
+  Tensor y = conv2d(x, weight, bias, block.conv);
+  if (fusable(y, norm, block, forward)) return norm_pool(y, norm, then, forward);
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {
       case Stage::norm:

@@ -99,16 +99,18 @@ Tensor batch_norm_plain(const Tensor& x, const NormParams& params, Forward& forw
 /// One task: LibTorch's own kernel, in place of six passes over memory.
 Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& forward) {
   const int64_t channels = x.size(2), count = x.numel() / channels;
-  // squeeze, not [0]: the backward of a selection copies.
-  const auto one = [](const Tensor& p) {
-    return p.defined() && per_task(p, 1, 1) ? p.squeeze(0) : p;
+  const auto wanted = x.options().requires_grad(false);
+  // squeeze, not [0]: the backward of a selection copies. A number for what is absent: without
+  // gamma or beta the kernel's double backward fails.
+  const auto one = [&](const Tensor& p, double neutral) {
+    if (!p.defined()) return torch::full({channels}, neutral, wanted);
+    return per_task(p, 1, 1) ? p.squeeze(0) : p;
   };
   // With momentum 1 the "running" buffers are this batch's statistics.
-  const auto wanted = x.options().requires_grad(false);
   const Tensor mean = torch::zeros({channels}, wanted), unbiased = torch::ones({channels}, wanted);
-  const Tensor y = std::get<0>(
-      torch::native_batch_norm(x.squeeze(0), one(params.gamma), one(params.beta), mean, unbiased,
-                               /*training=*/true, /*momentum=*/1.0, params.eps));
+  const Tensor y = std::get<0>(torch::native_batch_norm(
+      x.squeeze(0), one(params.gamma, 1), one(params.beta, 0), mean, unbiased,
+      /*training=*/true, /*momentum=*/1.0, params.eps));
   if (forward.met != nullptr) {
     const double biased = static_cast<double>(count - 1) / static_cast<double>(count);
     // Of a single value the kernel's unbiased variance is 0 / 0.

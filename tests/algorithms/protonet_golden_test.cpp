@@ -25,26 +25,27 @@ struct Golden {
   ParamList weights;
 };
 
-Golden golden_protonet() {
-  const auto backbone = Registry<BackbonePlugin>::instance().find("conv4").make(
-      {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}});
+Golden golden_protonet(Kernels kernels) {
+  const auto backbone = with_kernels(Registry<BackbonePlugin>::instance().find("conv4").make(
+                                         {{"name", "conv4"}, {"blocks", 2}, {"channels", 4}}),
+                                     kernels);
   auto algorithm =
       Registry<AlgorithmPlugin>::instance().find("protonet").make({{"name", "protonet"}}, backbone);
   const ParamList weights = algorithm->init({{1, 8, 8}, 5}, Stream(0, Purpose::initialisation, 0));
   return {std::move(algorithm), test::golden_weights(weights)};
 }
 
-TaskGradients learn_golden(torch::Dtype dtype) {
-  const Golden golden = golden_protonet();
+TaskGradients learn_golden(torch::Dtype dtype, Kernels kernels = Kernels::fast) {
+  const Golden golden = golden_protonet(kernels);
   const std::vector<uint64_t> tasks{0};
   return golden.algorithm->learn(golden.weights.to(torch::kCPU, dtype),
                                  golden_episode().to(torch::kCPU, dtype),
                                  Context{.training = true, .tasks = tasks});
 }
 
-void check_case(torch::Dtype dtype, double tolerance) {
+void check_case(torch::Dtype dtype, Kernels kernels, double tolerance) {
   const auto expected = test::golden_case("conv_protonet");
-  const TaskGradients learned = learn_golden(dtype);
+  const TaskGradients learned = learn_golden(dtype, kernels);
   const double whole = expected["grad_norm"];
   const auto near = [&](double a, double b) {
     return std::abs(a - b) <= tolerance * std::max(std::abs(b), whole);
@@ -66,11 +67,13 @@ void check_case(torch::Dtype dtype, double tolerance) {
 }
 
 TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float64 to 1e-9") {
-  check_case(torch::kDouble, 1e-9);
+  for (const Kernels kernels : {Kernels::reference, Kernels::fast})
+    check_case(torch::kDouble, kernels, 1e-9);
 }
 
 TEST_CASE("ProtoNet's loss and gradients equal learn2learn's, float32 to 1e-5") {
-  check_case(torch::kFloat, 1e-5);
+  for (const Kernels kernels : {Kernels::reference, Kernels::fast})
+    check_case(torch::kFloat, kernels, 1e-5);
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("after preparation float32 is IEEE and cuDNN deterministic, whatever LibTorch starts with") {
+TEST_CASE(
+    "after preparation float32 is IEEE and cuDNN deterministic, whatever LibTorch starts with") {
   at::globalContext().setAllowTF32CuDNN(true);
   CHECK(arithmetic().tf32);
   prepare_devices();

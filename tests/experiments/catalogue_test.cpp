@@ -84,7 +84,7 @@ TEST_CASE("bench measures training and testing and writes nothing") {
   CHECK(json["training"]["milliseconds_per_iteration"]["learn"].get<double>() > 0);
   CHECK(json["testing"]["tasks_per_second"].get<double>() > 0);
   CHECK(json["peak_memory_bytes"].get<int64_t>() > 0);
-  CHECK(json["setting"]["kernels"] == "reference");
+  CHECK(json["setting"]["kernels"] == "fast");
   CHECK(kshot(folder.path(),
               {"bench", "tiny.json", "--steps", "2", "--set", "algorithm.name=nearest_pixel"})
             .code == 0);

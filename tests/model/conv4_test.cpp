@@ -132,9 +132,21 @@ void check_one_block(const Json& options, const Compose& compose) {
   for (Param& param : params)
     param.value = param.value + 0.3 * numbers(param.value.sizes().vec(), ++index);
   const Tensor images = numbers({1, 4, 2, 9, 9}, 1);
-  Forward forward;
-  const Tensor expected = compose(images[0], params.scope("block1"));
-  CHECK(difference(backbone->features(params, images, forward)[0], expected) <= 1e-10);
+  const auto check = [&](const Tensor& found, const Tensor& expected) {
+    CHECK(difference(found, expected) <= 1e-10);
+  };
+  const ParamList own = params.attach();
+  const Tensor expected = compose(images[0], own.scope("block1"));
+  const std::vector<Tensor> learnable = own.with_role(Role::learnable).values();
+  const auto wanted = test::gradients(test::curved_sum(expected, 2), learnable, false);
+  for (const Kernels kernels : {Kernels::reference, Kernels::fast}) {
+    CAPTURE(static_cast<int>(kernels));
+    Forward forward;
+    const Tensor found = with_kernels(backbone, kernels)->features(own, images, forward)[0];
+    check(found, expected);
+    const auto gradients = test::gradients(test::curved_sum(found, 2), learnable, false);
+    for (size_t i = 0; i < wanted.size(); ++i) check(gradients[i], wanted[i]);
+  }
 }
 
 Tensor conv(const Tensor& x, const ParamList& p) {
@@ -239,6 +251,35 @@ TEST_CASE("pooling before an increasing activation gives the same bits and the s
       CHECK(torch::equal(swapped_gradient, written_gradient));
     }
   }
+}
+
+TEST_CASE("fast kernels meet the same statistics and use them in the same way") {
+  const BackbonePtr reference = conv4({{"blocks", 2}, {"channels", 3}});
+  const BackbonePtr fast = with_kernels(reference, Kernels::fast);
+  ParamList params = init(*reference, {2, 9, 9}).to(torch::kCPU, torch::kDouble);
+  const Tensor support = numbers({2, 4, 2, 9, 9}, 1), query = numbers({2, 3, 2, 9, 9}, 2);
+  NormStatistics met[2];
+  Tensor given[2], running[2];
+  size_t i = 0;
+  for (const BackbonePtr& backbone : {reference, fast}) {
+    Forward forward{.norm = NormMode::batch, .met = &met[i]};
+    backbone->features(params, support, forward);
+    Forward with_support{.norm = NormMode::given, .given = &met[i]};
+    Forward with_running{.norm = NormMode::running};
+    const torch::NoGradGuard no_grad;
+    given[i] = backbone->features(params, query, with_support);
+    running[i++] = backbone->features(params, query, with_running);
+  }
+  REQUIRE(met[1].size() == met[0].size());
+  for (size_t layer = 0; layer < met[0].size(); ++layer) {
+    CHECK(met[1][layer].layer == met[0][layer].layer);
+    CHECK(met[1][layer].count == met[0][layer].count);
+    CHECK(difference(met[1][layer].mean, met[0][layer].mean) <= 1e-10);
+    CHECK(difference(met[1][layer].variance, met[0][layer].variance) <= 1e-10);
+  }
+  CHECK(difference(given[1], given[0]) <= 1e-10);
+  CHECK(difference(running[1], running[0]) <= 1e-10);
+  CHECK(difference(running[1], given[1]) > 1e-3);
 }
 
 TEST_CASE("each block's statistics are met under its own name, in order") {

@@ -1,0 +1,33 @@
+#include "framework/model/backbone.h"
+
+namespace kshot {
+namespace {
+
+/// Algorithms say in Forward what they want computed; by which kernels is the spec's business.
+class WithKernels final : public Backbone {
+ public:
+  WithKernels(BackbonePtr inner, Kernels kernels) : inner_(std::move(inner)), kernels_(kernels) {}
+
+  ParamList init(const Shapes& shapes, Stream stream) const override {
+    return inner_->init(shapes, stream);
+  }
+  Tensor features(const ParamList& params, const Tensor& images, Forward& forward) const override {
+    forward.kernels = kernels_;
+    return inner_->features(params, images, forward);
+  }
+  std::vector<int64_t> output_shape(std::span<const int64_t> input) const override {
+    return inner_->output_shape(input);
+  }
+
+ private:
+  BackbonePtr inner_;
+  Kernels kernels_;
+};
+
+}  // namespace
+
+BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels) {
+  return std::make_shared<const WithKernels>(std::move(backbone), kernels);
+}
+
+}  // namespace kshot

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+
+namespace kshot {
+
+/// Images [images, height, width, channels] in one piece of memory (channels-last), and the windows
+/// of 2x2 pixels, or of one, that are reduced to their maximum. An odd last row or column belongs
+/// to no window.
+struct ImageStack {
+  int64_t images = 0, height = 0, width = 0, channels = 0;
+  bool pool = true;
+
+  int64_t out_height() const { return pool ? height / 2 : height; }
+  int64_t out_width() const { return pool ? width / 2 : width; }
+  int64_t size() const { return height * width * channels; }  ///< of one image
+  int64_t out_size() const { return out_height() * out_width() * channels; }
+};
+
+/// What of a window was passed on: bits 0-1 say which pixel was the maximum, bit 2 that it was not
+/// positive, so that the activation's slope applies.
+using Choice = uint8_t;
+constexpr Choice kPixel = 3, kNotPositive = 4;
+
+/// The passes over memory of batch norm, 2x2 maxima and (Leaky)ReLU in one, and of their gradient,
+/// for this processor. All arrays per channel have `channels` entries; each pass is one thread's.
+template <typename Real>
+struct NormPoolKernels {
+  /// Mean and sum of squared deviations of u [rows, channels], per channel.
+  void (*moments)(const Real* u, int64_t rows, int64_t channels, double* mean, double* squares);
+
+  /// z = scale u + shift; m = the maximum of z in each window; y = m > 0 ? m : slope m.
+  /// Where `chosen` is not null, it gets the u of the maximum, and `choice` what was passed on.
+  void (*forward)(const ImageStack& stack, const Real* u, const Real* scale, const Real* shift,
+                  Real slope, Real* y, Real* chosen, Choice* choice);
+
+  /// With gz = gy (times slope where not positive), per channel over `rows` outputs:
+  /// sum of gz, and sum of gz (chosen - mean).
+  void (*sums)(const Real* gy, const Real* chosen, const Choice* choice, int64_t rows,
+               int64_t channels, const Real* mean, Real slope, double* gz_sum, double* gz_u_sum);
+
+  /// gu = a gz + b (u - mean) + c, with gz scattered to the chosen pixels.
+  void (*backward)(const ImageStack& stack, const Real* gy, const Choice* choice, const Real* u,
+                   const Real* mean, const Real* a, const Real* b, const Real* c, Real slope,
+                   Real* gu);
+};
+
+/// For float or double.
+template <typename Real>
+NormPoolKernels<Real> norm_pool_kernels();
+
+}  // namespace kshot

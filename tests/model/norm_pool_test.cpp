@@ -1,0 +1,266 @@
+#include "framework/model/norm_pool.h"
+
+#include <hwy/targets.h>
+
+#include "framework/model/norm_pool_kernels.h"
+#include "tests/doctest_torch.h"
+#include "tests/model/numbers.h"
+
+namespace kshot {
+namespace {
+
+using test::curved_sum;
+using test::Derivatives;
+using test::derivatives;
+using test::difference;
+using test::gradients;
+using test::leaves;
+using test::numbers;
+
+constexpr double kSame = 1e-10;
+
+/// A call by its inputs u [T,N,C,H,W], gamma and beta (either may be absent).
+struct Call {
+  std::string name;
+  std::vector<Tensor> inputs;
+  PoolAndActivation then;
+  bool gamma = true, beta = true;
+
+  NormParams params(const std::vector<Tensor>& in) const {
+    NormParams params;
+    params.layer = "n";
+    size_t next = 1;
+    if (gamma) params.gamma = in[next++];
+    if (beta) params.beta = in[next];
+    return params;
+  }
+  Tensor fused(const std::vector<Tensor>& in) const {
+    Forward forward;
+    return norm_pool(in[0], params(in), then, forward);
+  }
+  Tensor plain(const std::vector<Tensor>& in) const {
+    Forward forward;
+    return norm_pool_plain(in[0], params(in), then, forward);
+  }
+};
+
+/// Every way to pool, activate and share parameters, with odd and even sizes; `channels` channels.
+std::vector<Call> all_calls(int64_t channels) {
+  std::vector<Call> calls;
+  const std::vector<std::vector<int64_t>> sizes{{4, 4}, {5, 4}, {4, 7}, {3, 3}};
+  uint64_t index = 0;
+  for (const int64_t tasks : {1, 3}) {
+    for (const bool pool : {true, false}) {
+      for (const double slope : {0.0, 0.01, 1.0}) {
+        const auto& size = sizes[index % sizes.size()];
+        const std::vector<int64_t> own{tasks, channels}, shared{channels};
+        const auto& shape = index % 3 == 0 ? own : shared;
+        Call call{.name = fmt::format("{} tasks of {}x{}, pool {}, slope {}", tasks, size[0],
+                                      size[1], pool, slope),
+                  .inputs = {numbers({tasks, 3, channels, size[0], size[1]}, ++index)},
+                  .then = {.pool = pool, .slope = slope},
+                  .gamma = index % 4 != 0,
+                  .beta = index % 5 != 0};
+        if (call.gamma) call.inputs.push_back(numbers(shape, ++index));  // of either sign
+        if (call.beta) call.inputs.push_back(numbers(shape, ++index));
+        calls.push_back(call);
+      }
+    }
+  }
+  return calls;
+}
+
+TEST_CASE(
+    "norm, pool and activation in one equal the plain composition, to the second derivative") {
+  for (const Call& call : all_calls(5)) {
+    CAPTURE(call.name);
+    const auto fused = [&](const std::vector<Tensor>& in) { return call.fused(in); };
+    const auto plain = [&](const std::vector<Tensor>& in) { return call.plain(in); };
+    const Derivatives one = derivatives(fused, call.inputs),
+                      other = derivatives(plain, call.inputs);
+    CHECK(difference(one.values, other.values) <= kSame);
+    // A backward pass that nothing will differentiate takes our own kernels.
+    const std::vector<Tensor> in = leaves(call.inputs);
+    const std::vector<Tensor> first = gradients(curved_sum(call.fused(in), 1001), in, false);
+    for (size_t i = 0; i < call.inputs.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(first[i], other.first[i]) <= kSame);
+      CHECK(difference(one.first[i], other.first[i]) <= kSame);
+      CHECK(difference(one.second[i], other.second[i]) <= kSame);
+      CHECK(other.second[i].abs().max().item<double>() > 1e-3);
+    }
+  }
+}
+
+TEST_CASE(
+    "in float32 values and gradients agree to 1e-5 of their norm, with any number of channels") {
+  for (const int64_t channels : {1, 3, 16, 37, 64}) {
+    for (Call call : all_calls(channels)) {
+      CAPTURE(call.name);
+      CAPTURE(channels);
+      for (Tensor& input : call.inputs) input = input.to(torch::kFloat);
+      const auto norm_error = [](const Tensor& a, const Tensor& b) {
+        return ((a - b).norm() / b.norm()).item<double>();
+      };
+      const std::vector<Tensor> in = leaves(call.inputs);
+      const Tensor y = call.fused(in), expected = call.plain(in);
+      CHECK(norm_error(y, expected) <= 1e-5);
+      // By a smooth scalar: with sin() of float32 the reference itself has an error of 1e-6.
+      const Tensor weights = numbers(y.sizes().vec(), 77).to(torch::kFloat);
+      const auto found = gradients((y * weights).sum(), in, false);
+      const auto wanted = gradients((expected * weights).sum(), in, false);
+      for (size_t i = 0; i < in.size(); ++i) CHECK(norm_error(found[i], wanted[i]) <= 1e-5);
+    }
+  }
+}
+
+TEST_CASE("the bits depend neither on intra-op threads nor on the tasks beside it") {
+  const Tensor u = numbers({3, 40, 20, 14, 14}, 1).to(torch::kFloat);
+  const Tensor gamma = numbers({20}, 2).to(torch::kFloat),
+               beta = numbers({20}, 3).to(torch::kFloat);
+  const auto all = [&](const Tensor& images) {
+    const std::vector<Tensor> in = leaves({images, gamma, beta});
+    const Call call{.name = "", .inputs = {}, .then = {.pool = true, .slope = 0}};
+    const Tensor y = call.fused(in);
+    return std::vector<Tensor>{y, gradients(y.square().sum(), {in[0]}, false)[0]};
+  };
+  const auto one_thread = all(u);
+  at::set_num_threads(2);
+  const auto two_threads = all(u);
+  at::set_num_threads(1);
+  for (size_t i = 0; i < 2; ++i) CHECK(torch::equal(one_thread[i], two_threads[i]));
+  const auto alone = all(u.narrow(0, 1, 1));
+  for (size_t i = 0; i < 2; ++i) CHECK(torch::equal(alone[i][0], one_thread[i][1]));
+}
+
+TEST_CASE("the statistics that were met are the plain composition's") {
+  const Call call = all_calls(5).back();
+  NormStatistics fused, plain;
+  Forward forward{.met = &fused}, reference{.met = &plain};
+  norm_pool(call.inputs[0], call.params(call.inputs), call.then, forward);
+  norm_pool_plain(call.inputs[0], call.params(call.inputs), call.then, reference);
+  REQUIRE(fused.size() == 1);
+  CHECK(fused[0].layer == "n");
+  CHECK(fused[0].count == plain[0].count);
+  CHECK(difference(fused[0].mean, plain[0].mean) <= kSame);
+  CHECK(difference(fused[0].variance, plain[0].variance) <= kSame);
+}
+
+TEST_CASE(
+    "a bias that was left out moves the mean that is met, has a zero gradient, and changes "
+    "nothing") {
+  const Call call = all_calls(5).back();
+  const std::vector<Tensor> in = leaves({call.inputs[0], numbers({5}, 61)});
+  NormStatistics without, with;
+  Forward plain{.met = &without}, forward{.met = &with};
+  const NormParams params;
+  const Tensor expected = norm_pool(in[0], params, call.then, plain);
+  const Tensor y = norm_pool(in[0], params, call.then, forward, in[1]);
+  CHECK(torch::equal(y, expected));
+  CHECK(difference(with[0].mean, without[0].mean + in[1].detach()) <= kSame);
+  for (const bool create_graph : {false, true}) {
+    const auto found = torch::autograd::grad({y.square().sum()}, {in[1]}, {}, true, create_graph);
+    CHECK(torch::equal(found[0], torch::zeros({5}, torch::kDouble)));
+  }
+}
+
+TEST_CASE("running and given statistics normalise as in the plain composition") {
+  const torch::NoGradGuard no_grad;
+  for (const Call& call : all_calls(5)) {
+    CAPTURE(call.name);
+    NormParams params = call.params(call.inputs);
+    const int64_t tasks = call.inputs[0].size(0);
+    params.running_mean = numbers({5}, 91);
+    params.running_var = numbers({5}, 92).abs() + 0.5;
+    const NormStatistics met{
+        {"n", numbers({tasks, 5}, 93), numbers({tasks, 5}, 94).abs() + 0.5, 9}};
+    for (const NormMode mode : {NormMode::running, NormMode::given}) {
+      Forward forward{.norm = mode, .given = &met};
+      REQUIRE(norm_pool_covers(call.inputs[0], params, forward));
+      const Tensor expected = norm_pool_plain(call.inputs[0], params, call.then, forward);
+      CHECK(difference(norm_pool(call.inputs[0], params, call.then, forward), expected) <= kSame);
+    }
+  }
+}
+
+TEST_CASE("what is not covered says so") {
+  NormParams params;
+  params.running_mean = torch::zeros({5});
+  params.running_var = torch::ones({5});
+  const Tensor u = torch::rand({1, 2, 5, 4, 4});
+  const Tensor leaf = u.clone().requires_grad_(true);
+  const auto covers = [&](const Tensor& input, const Forward& forward) {
+    return norm_pool_covers(input, params, forward);
+  };
+  CHECK(covers(leaf, {.norm = NormMode::batch}));
+  CHECK(covers(u, {.norm = NormMode::running}));
+  CHECK_FALSE(covers(leaf, {.norm = NormMode::running}));
+  CHECK_FALSE(covers(u, {.norm = NormMode::batch, .differentiable_met = true}));
+  CHECK_FALSE(covers(u, {.norm = NormMode::given}));
+  CHECK_FALSE(covers(u.to(torch::kHalf), {.norm = NormMode::batch}));
+  CHECK_FALSE(covers(u[0], {.norm = NormMode::batch}));
+}
+
+TEST_CASE("a NaN among the images is not hidden by the maxima") {
+  Tensor u = numbers({1, 2, 5, 4, 4}, 1);
+  u[0][0][2][1][1] = std::numeric_limits<double>::quiet_NaN();
+  Forward forward;
+  NormParams params;
+  const Tensor y = norm_pool(u, params, {.pool = true, .slope = 0}, forward);
+  CHECK(y.select(2, 2).isnan().all().item<bool>());
+  CHECK_FALSE(y.select(2, 1).isnan().any().item<bool>());
+}
+
+/// What all four passes answer for one stack of images.
+std::vector<float> all_passes(int64_t channels) {
+  const ImageStack stack{.images = 2, .height = 5, .width = 4, .channels = channels, .pool = true};
+  const auto values = [](int64_t count, uint64_t index) {
+    const Tensor tensor = numbers({count}, index).to(torch::kFloat);
+    return std::vector<float>(tensor.data_ptr<float>(), tensor.data_ptr<float>() + count);
+  };
+  const int64_t in = stack.images * stack.size(), out = stack.images * stack.out_size();
+  const auto u = values(in, 1), gy = values(out, 2), scale = values(channels, 3),
+             shift = values(channels, 4);
+  std::vector<float> y(gy.size()), chosen(gy.size()), gu(u.size());
+  std::vector<Choice> choice(gy.size());
+  std::vector<double> first(scale.size()), second(scale.size());
+  const auto kernels = norm_pool_kernels<float>();
+  std::vector<float> answer;
+  kernels.moments(u.data(), in / channels, channels, first.data(), second.data());
+  answer.insert(answer.end(), first.begin(), first.end());
+  answer.insert(answer.end(), second.begin(), second.end());
+  kernels.forward(stack, u.data(), scale.data(), shift.data(), 0.1F, y.data(), chosen.data(),
+                  choice.data());
+  answer.insert(answer.end(), y.begin(), y.end());
+  kernels.sums(gy.data(), chosen.data(), choice.data(), out / channels, channels, shift.data(),
+               0.1F, first.data(), second.data());
+  answer.insert(answer.end(), second.begin(), second.end());
+  kernels.backward(stack, gy.data(), choice.data(), u.data(), shift.data(), scale.data(),
+                   shift.data(), scale.data(), 0.1F, gu.data());
+  answer.insert(answer.end(), gu.begin(), gu.end());
+  return answer;
+}
+
+TEST_CASE("every instruction set of this processor gives the same numbers") {
+  const auto set_targets = [](int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  };
+  for (const int64_t channels : {5, 37}) {
+    const std::vector<float> best = all_passes(channels);
+    for (int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
+      const int64_t target = rest & -rest;
+      CAPTURE(hwy::TargetName(target));
+      set_targets(target);
+      const std::vector<float> found = all_passes(channels);
+      set_targets(0);
+      REQUIRE(found.size() == best.size());
+      for (size_t i = 0; i < best.size(); ++i) {
+        CHECK(std::abs(found[i] - best[i]) <= 1e-5F * (1 + std::abs(best[i])));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kshot
