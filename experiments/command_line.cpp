@@ -111,9 +111,13 @@ bool flag(const Arguments& arguments, const char* name) { return arguments.count
 
 std::string required(const Arguments& arguments, const char* name, const std::string& usage) {
   if (arguments.count(name) == 0) {
-    const std::string option = fmt::format("--{}", name);
-    const bool bare = usage.find(option) == std::string::npos;
-    throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", bare ? name : option, usage);
+    std::string bare = name;
+    std::transform(bare.begin(), bare.end(), bare.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
+    std::string missing = fmt::format("--{}", name);
+    if (usage.find(missing) == std::string::npos)
+      missing = usage.find(bare) == std::string::npos ? "an argument" : bare;
+    throw Error(Exit::bad_spec, "{} is missing: usage: kshot {}", missing, usage);
   }
   return arguments[name].as<std::string>();
 }

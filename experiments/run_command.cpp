@@ -109,13 +109,34 @@ void begin(const RunFolder& folder, const Experiment& experiment, int threads) {
   }
 }
 
+/// Which spec, and below which folder its record goes.
+struct Place {
+  std::string spec;
+  fs::path results;
+};
+
+/// SPEC and --results, or, with --resume RUN_DIR alone, that folder's own.
+Place place_of(const Arguments& arguments) {
+  if (arguments.count("spec") > 0 || arguments.count("resume") == 0) {
+    return {required(arguments, "spec", run_command_description().usage),
+            arguments["results"].as<std::string>()};
+  }
+  const std::string named = arguments["resume"].as<std::string>();
+  if (named.empty() || !RunFolder(named).started()) {
+    throw Error(Exit::bad_spec,
+                "--resume{}: not a run's folder, and no SPEC is given: kshot run SPEC --resume",
+                named.empty() ? "" : " " + named);
+  }
+  return {RunFolder(named).file("spec.json").string(),
+          fs::canonical(named).parent_path().parent_path()};
+}
+
 int run(const Arguments& arguments) {
-  const std::string usage = run_command_description().usage;
   const torch::Device device = find_device(arguments["device"].as<std::string>());
-  const Json json = load_spec(required(arguments, "spec", usage), edits_of(arguments));
+  const Place place = place_of(arguments);
+  const Json json = load_spec(place.spec, edits_of(arguments));
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
-  const RunFolder folder(fs::path(arguments["results"].as<std::string>()) / experiment.spec.name /
-                         experiment.id);
+  const RunFolder folder(place.results / experiment.spec.name / experiment.id);
   const int threads = threads_of(arguments);
   const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
   catch_stop_signals();
@@ -146,7 +167,9 @@ Command run_command_description() {
       "<results>/<name>/<run-id>/;\n"
       "the run id is a hash of everything that decides the numbers, so the same spec run again "
       "finds the\n"
-      "finished record. A run stopped by Ctrl-C continues with --resume.\n\n"
+      "finished record. A run stopped by Ctrl-C continues with --resume; a folder named behind it "
+      "says which,\n"
+      "and has the spec.\n\n"
       "  kshot run demo --set train.iterations=200\n"
       "  kshot run protonet-omniglot-5w1s --set seed=2 --resume";
   command.positional = {"spec"};

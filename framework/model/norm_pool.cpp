@@ -1,155 +1,12 @@
 #include "framework/model/norm_pool.h"
 
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-
-#include <tuple>
-
-#include "framework/model/norm_pool_kernels.h"
+#include "framework/model/norm_pool_passes.h"
 
 namespace kshot {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// Rows that one thread sums at a time. Fixed, so that no sum depends on the number of threads.
-constexpr int64_t kChunkRows = 4096;
-
-int64_t chunks_of(int64_t rows) { return (rows + kChunkRows - 1) / kChunkRows; }
-
-/// u [T*N,C,H,W], channels-last, seen task by task.
-struct Layout {
-  int64_t tasks = 0;
-  ImageStack task;  ///< the images of one task
-
-  Layout(const Tensor& u, int64_t task_count, bool pool)
-      : tasks(task_count),
-        task{.images = u.size(0) / task_count,
-             .height = u.size(2),
-             .width = u.size(3),
-             .channels = u.size(1),
-             .pool = pool} {}
-
-  int64_t rows() const { return task.images * task.height * task.width; }
-  int64_t out_rows() const { return task.images * task.out_height() * task.out_width(); }
-  Tensor empty_output(const Tensor& like, torch::Dtype dtype) const {
-    return torch::empty({tasks * task.images, task.channels, task.out_height(), task.out_width()},
-                        like.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
-  }
-};
-
-/// Calls work(stack, first input element, first output element) for portions of the images, side
-/// by side: images do not touch each other in a map.
-template <typename Work>
-void for_images(const ImageStack& stack, const Work& work) {
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, stack.size()));
-  at::parallel_for(0, stack.images, grain, [&](int64_t first, int64_t last) {
-    ImageStack part = stack;
-    part.images = last - first;
-    work(part, first * stack.size(), first * stack.out_size());
-  });
-}
-
-/// Two sums per channel over `rows`, of chunks side by side, joined in the chunks' order by
-/// join(rows before, rows of the chunk, chunk's first, chunk's second, first, second).
-template <typename Chunk, typename Join>
-void sum_rows(int64_t rows, int64_t channels, const Chunk& chunk, const Join& join,
-              std::vector<double>& first, std::vector<double>& second) {
-  const auto width = static_cast<size_t>(channels), count = static_cast<size_t>(chunks_of(rows));
-  std::vector<double> firsts(count * width), seconds(count * width);
-  at::parallel_for(0, chunks_of(rows), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = i * kChunkRows;
-      chunk(at, std::min(kChunkRows, rows - at), &firsts[static_cast<size_t>(i) * width],
-            &seconds[static_cast<size_t>(i) * width]);
-    }
-  });
-  first.assign(width, 0);
-  second.assign(width, 0);
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t before = static_cast<int64_t>(i) * kChunkRows;
-    const auto n = static_cast<double>(std::min(kChunkRows, rows - before));
-    for (size_t c = 0; c < width; ++c) {
-      join(static_cast<double>(before), n, firsts[i * width + c], seconds[i * width + c], first[c],
-           second[c]);
-    }
-  }
-}
-
-/// Mean and biased variance [T,C] of each task's images.
-template <typename Real>
-std::pair<Tensor, Tensor> moments_of(const Tensor& u, const Layout& layout) {
-  const auto kernels = norm_pool_kernels<Real>();
-  const int64_t channels = layout.task.channels, rows = layout.rows();
-  Tensor mean = torch::empty({layout.tasks, channels}, u.options());
-  Tensor variance = torch::empty_like(mean);
-  std::vector<double> centre, squares;
-  for (int64_t t = 0; t < layout.tasks; ++t) {
-    const Real* data = u.const_data_ptr<Real>() + t * rows * channels;
-    sum_rows(
-        rows, channels,
-        [&](int64_t at, int64_t count, double* chunk_mean, double* chunk_squares) {
-          kernels.moments(data + at * channels, count, channels, chunk_mean, chunk_squares);
-        },
-        [](double before, double n, double chunk_mean, double chunk_squares, double& all_mean,
-           double& all_squares) {
-          const double delta = chunk_mean - all_mean;
-          all_mean += delta * n / (n + before);
-          all_squares += chunk_squares + delta * delta * n * before / (n + before);
-        },
-        centre, squares);
-    for (int64_t c = 0; c < channels; ++c) {
-      const auto i = static_cast<size_t>(c);
-      mean.data_ptr<Real>()[t * channels + c] = static_cast<Real>(centre[i]);
-      variance.data_ptr<Real>()[t * channels + c] =
-          static_cast<Real>(squares[i] / static_cast<double>(rows));
-    }
-  }
-  return {mean, variance};
-}
-
-/// What the forward pass leaves for the backward pass, besides its inputs.
-struct Passed {
-  Tensor y;
-  Tensor chosen = {}, choice = {};  ///< undefined where no gradient will be asked for
-};
-
-template <typename Real>
-void map_as(const Tensor& u, const Layout& layout, const Tensor& scales, const Tensor& shifts,
-            double slope, Passed& passed) {
-  const auto kernels = norm_pool_kernels<Real>();
-  const bool keep = passed.chosen.defined();
-  const int64_t in_size = layout.task.images * layout.task.size(),
-                out_size = layout.task.images * layout.task.out_size();
-  for (int64_t t = 0; t < layout.tasks; ++t) {
-    const int64_t channel = t * layout.task.channels;
-    for_images(layout.task, [&](const ImageStack& part, int64_t in, int64_t out) {
-      out += t * out_size;
-      kernels.forward(part, u.const_data_ptr<Real>() + t * in_size + in,
-                      scales.const_data_ptr<Real>() + channel,
-                      shifts.const_data_ptr<Real>() + channel, static_cast<Real>(slope),
-                      passed.y.data_ptr<Real>() + out,
-                      keep ? passed.chosen.data_ptr<Real>() + out : nullptr,
-                      keep ? passed.choice.data_ptr<Choice>() + out : nullptr);
-    });
-  }
-}
-
-/// The map with given statistics. scale, shift: [C] or [T,C].
-Passed map_windows(const Tensor& u, const Layout& layout, const Tensor& scale, const Tensor& shift,
-                   double slope, bool keep) {
-  Passed passed{.y = layout.empty_output(u, u.scalar_type())};
-  if (keep) {
-    passed.chosen = layout.empty_output(u, u.scalar_type());
-    passed.choice = layout.empty_output(u, torch::kByte);
-  }
-  const Tensor scales = scale.expand({layout.tasks, -1}).contiguous();
-  const Tensor shifts = shift.expand({layout.tasks, -1}).contiguous();
-  AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "map_windows",
-                             [&] { map_as<scalar_t>(u, layout, scales, shifts, slope, passed); });
-  return passed;
-}
 
 /// scale = gamma / sqrt(variance + eps), shift = beta - mean scale: [C] or [T,C].
 std::pair<Tensor, Tensor> scale_and_shift(const Tensor& mean, const Tensor& variance,
@@ -159,66 +16,6 @@ std::pair<Tensor, Tensor> scale_and_shift(const Tensor& mean, const Tensor& vari
   Tensor shift = -mean * scale;
   if (beta.defined()) shift = shift + beta;
   return {scale, shift};
-}
-
-struct Gradients {
-  Tensor u, gamma, beta;  ///< of gamma and beta: [T,C]
-};
-
-/// The gradient of batch norm by batch statistics (Ioffe & Szegedy 2015), with h = (u - mean) inv:
-/// gu = gamma inv (gz - mean(gz) - h mean(gz h)).
-template <typename Real>
-Gradients gradients_of(const Tensor& gy, const Tensor& u, const Tensor& chosen,
-                       const Tensor& choice, const Tensor& mean, const Tensor& inv,
-                       const Tensor& gamma, const Layout& layout, double slope) {
-  const auto kernels = norm_pool_kernels<Real>();
-  const int64_t channels = layout.task.channels, out_rows = layout.out_rows(),
-                in_size = layout.rows() * channels, out_size = out_rows * channels;
-  const auto rows = static_cast<double>(layout.rows());
-  Gradients result{
-      .u = torch::empty_like(u), .gamma = torch::empty_like(mean), .beta = torch::empty_like(mean)};
-  const Tensor gammas =
-      gamma.defined() ? gamma.detach().expand({layout.tasks, -1}).contiguous() : Tensor();
-  std::vector<double> gz, gz_u;
-  std::vector<Real> a(static_cast<size_t>(channels)), b(a.size()), c(a.size());
-  for (int64_t t = 0; t < layout.tasks; ++t) {
-    const Real* task_gy = gy.const_data_ptr<Real>() + t * out_size;
-    const Choice* task_choice = choice.const_data_ptr<Choice>() + t * out_size;
-    const Real* task_mean = mean.const_data_ptr<Real>() + t * channels;
-    sum_rows(
-        out_rows, channels,
-        [&](int64_t at, int64_t count, double* sum, double* product) {
-          const int64_t from = at * channels;
-          kernels.sums(task_gy + from, chosen.const_data_ptr<Real>() + t * out_size + from,
-                       task_choice + from, count, channels, task_mean, static_cast<Real>(slope),
-                       sum, product);
-        },
-        [](double, double, double sum, double product, double& all_sum, double& all_products) {
-          all_sum += sum;
-          all_products += product;
-        },
-        gz, gz_u);
-    for (int64_t i = 0; i < channels; ++i) {
-      const auto k = static_cast<size_t>(i);
-      const double invs = static_cast<double>(inv.const_data_ptr<Real>()[t * channels + i]);
-      const double gain =
-          gammas.defined()
-              ? static_cast<double>(gammas.const_data_ptr<Real>()[t * channels + i]) * invs
-              : invs;
-      result.beta.data_ptr<Real>()[t * channels + i] = static_cast<Real>(gz[k]);
-      result.gamma.data_ptr<Real>()[t * channels + i] = static_cast<Real>(gz_u[k] * invs);
-      a[k] = static_cast<Real>(gain);
-      b[k] = static_cast<Real>(-gain * invs * invs * gz_u[k] / rows);
-      c[k] = static_cast<Real>(-gain * gz[k] / rows);
-    }
-    for_images(layout.task, [&](const ImageStack& part, int64_t in, int64_t out) {
-      kernels.backward(part, task_gy + out, task_choice + out,
-                       u.const_data_ptr<Real>() + t * in_size + in, task_mean, a.data(), b.data(),
-                       c.data(), static_cast<Real>(slope),
-                       result.u.data_ptr<Real>() + t * in_size + in);
-    });
-  }
-  return result;
 }
 
 /// [T,C] as the parameter was given: its own, or summed over the tasks that shared it.
@@ -239,12 +36,10 @@ class BatchNormPool : public torch::autograd::Function<BatchNormPool> {
                                double slope, bool keep) {
     const Tensor gamma = given_gamma.value_or(Tensor()), beta = given_beta.value_or(Tensor()),
                  bias = given_bias.value_or(Tensor());
-    const Layout layout(u, tasks, pool);
-    Tensor mean, variance;
-    AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "moments_of",
-                               [&] { std::tie(mean, variance) = moments_of<scalar_t>(u, layout); });
+    const TaskImages images(u, tasks, pool);
+    const auto [mean, variance] = moments_of(u, images);
     const auto [scale, shift] = scale_and_shift(mean, variance, gamma, beta, eps);
-    const Passed passed = map_windows(u, layout, scale, shift, slope, keep);
+    const Passed passed = pass_forward(u, images, scale, shift, slope, keep);
     context->save_for_backward(
         {u, gamma, beta, passed.chosen, passed.choice, mean, torch::rsqrt(variance + eps), bias});
     context->saved_data["tasks"] = tasks;
@@ -272,12 +67,9 @@ class BatchNormPool : public torch::autograd::Function<BatchNormPool> {
       return result;
     }
     const Tensor dense = gy.contiguous(at::MemoryFormat::ChannelsLast);
-    const Layout layout(u, tasks, then.pool);
-    Gradients found;
-    AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "gradients_of", [&] {
-      found = gradients_of<scalar_t>(dense, u, saved[3], saved[4], saved[5], saved[6], gamma,
-                                     layout, then.slope);
-    });
+    const NormGradients found =
+        pass_backward(dense, {.y = {}, .chosen = saved[3], .choice = saved[4]}, u,
+                      TaskImages(u, tasks, then.pool), saved[5], saved[6], gamma, then.slope);
     result[0] = found.u;
     result[1] = shaped_like(found.gamma, gamma);
     result[2] = shaped_like(found.beta, beta);
@@ -354,7 +146,7 @@ Tensor norm_pool(const Tensor& u, const NormParams& params, const PoolAndActivat
   if (forward.norm == NormMode::batch) {
     const variable_list found = BatchNormPool::apply(
         flat, if_defined(params.gamma), if_defined(params.beta), if_defined(left_out), tasks,
-        params.eps, then.pool, then.slope, wants_gradient(u, params));
+        params.eps, then.pool, then.slope, wants_gradient(u, params) || wants_gradient(left_out));
     if (forward.met != nullptr) {
       forward.met->push_back({params.layer, found[1], found[2], images * u.size(3) * u.size(4)});
     }
@@ -363,8 +155,8 @@ Tensor norm_pool(const Tensor& u, const NormParams& params, const PoolAndActivat
   const auto [mean, variance] = fixed_statistics(params, forward);
   const auto [scale, shift] =
       scale_and_shift(mean, variance, params.gamma, params.beta, params.eps);
-  const Layout layout(flat, tasks, then.pool);
-  return map_windows(flat, layout, scale, shift, then.slope, /*keep=*/false)
+  return pass_forward(flat, TaskImages(flat, tasks, then.pool), scale, shift, then.slope,
+                      /*keep=*/false)
       .y.unflatten(0, {tasks, images});
 }
 

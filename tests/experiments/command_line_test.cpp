@@ -36,6 +36,24 @@ TEST_CASE("bare words fill the positional options in order, the last takes what 
   CHECK(words == std::vector<std::string>{"a", "b"});
 }
 
+TEST_CASE("a missing argument is named as the usage names it") {
+  const auto message = [](const char* name, const std::string& usage) {
+    const auto error = test::caught([&] { required({}, name, usage); });
+    REQUIRE(error);
+    CHECK(error->code() == Exit::bad_spec);
+    return std::string(error->what());
+  };
+  CHECK(message("spec", "run SPEC") == "SPEC is missing: usage: kshot run SPEC");
+  CHECK(message("support", "x --support DIR") ==
+        "--support is missing: usage: kshot x --support DIR");
+  CHECK(message("second", "compare RUN RUN").starts_with("an argument is missing"));
+}
+
+TEST_CASE("in a table numbers stand to the right and words to the left") {
+  CHECK(text_table({{"A", "B"}, {"0: off", "1.5"}, {"x", "-12 %"}}) ==
+        "A       B\n0: off    1.5\nx       -12 %\n");
+}
+
 TEST_CASE("--set may be repeated and keeps its order") {
   Command command = example();
   std::vector<SpecEdit> edits;

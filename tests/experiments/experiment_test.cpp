@@ -3,28 +3,13 @@
 #include "framework/base/error.h"
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
+#include "tests/experiments/program.h"
 
 namespace kshot {
 namespace {
 
-/// Few and small glyphs; 5 test classes of 8 drawings.
-Json tiny() {
-  return {{"dataset",
-           {{"name", "synthetic_glyphs"},
-            {"train_alphabets", 2},
-            {"validation_alphabets", 1},
-            {"test_alphabets", 1},
-            {"characters", 5},
-            {"drawings", 8},
-            {"image_size", 16}}},
-          {"episodes",
-           {{"train", {{"way", 3}, {"shot", 1}, {"query", 2}}},
-            {"validation", {{"way", 3}, {"shot", 1}, {"query", 2}, {"count", 5}}},
-            {"test", {{"way", 3}, {"shot", 1}, {"query", 3}, {"count", 12}}}}}};
-}
-
 Experiment opened(const Json& changes = Json::object()) {
-  Json json = tiny();
+  Json json = test::tiny_tasks();
   json.merge_patch(changes);
   return open_experiment(read_spec(json, "cpu"), torch::kCPU);
 }
@@ -75,7 +60,7 @@ TEST_CASE("test tasks are the same for every seed and algorithm") {
 TEST_CASE("blocks with the same content share one data set") {
   const Experiment experiment = opened();
   CHECK(experiment.train_data == experiment.test_data);
-  Json other = tiny()["dataset"];
+  Json other = test::tiny_tasks()["dataset"];
   other["seed"] = 3;
   const Experiment crossed = opened({{"episodes", {{"test", {{"dataset", other}}}}}});
   CHECK(crossed.train_data != crossed.test_data);
@@ -113,7 +98,7 @@ TEST_CASE("fresh weights are a function of the seed") {
 }
 
 TEST_CASE("the tasks of each split come from its own classes") {
-  const ExperimentSpec spec = read_spec(tiny(), "cpu");
+  const ExperimentSpec spec = read_spec(test::tiny_tasks(), "cpu");
   DatasetCache datasets;
   CHECK(held_out_source(spec, "train", datasets)->classes().size() == 10);
   CHECK(held_out_source(spec, "validation", datasets)->classes().size() == 5);

@@ -69,26 +69,30 @@ std::vector<std::string> files_below(const fs::path& folder) {
   return files;
 }
 
+nlohmann::json tiny_tasks() {
+  return {{"dataset",
+           {{"name", "synthetic_glyphs"},
+            {"train_alphabets", 2},
+            {"validation_alphabets", 1},
+            {"test_alphabets", 1},
+            {"characters", 5},
+            {"drawings", 8},
+            {"image_size", 16}}},
+          {"episodes",
+           {{"train", {{"way", 3}, {"shot", 1}, {"query", 2}}},
+            {"validation", {{"way", 3}, {"shot", 1}, {"query", 2}, {"count", 5}}},
+            {"test", {{"way", 3}, {"shot", 1}, {"query", 3}, {"count", 12}}}}}};
+}
+
 std::string write_tiny_spec(const fs::path& folder, const std::string& name,
                             const nlohmann::json& changes) {
   nlohmann::json spec{{"name", name},
-                      {"dataset",
-                       {{"name", "synthetic_glyphs"},
-                        {"train_alphabets", 2},
-                        {"validation_alphabets", 1},
-                        {"test_alphabets", 1},
-                        {"characters", 5},
-                        {"drawings", 8},
-                        {"image_size", 16},
-                        {"jitter", 0.5}}},
-                      {"episodes",
-                       {{"train", {{"way", 3}, {"shot", 1}, {"query", 2}}},
-                        {"validation", {{"way", 3}, {"shot", 1}, {"query", 2}, {"count", 5}}},
-                        {"test", {{"way", 3}, {"shot", 1}, {"query", 3}, {"count", 12}}}}},
                       {"backbone", {{"name", "conv4"}, {"channels", 8}}},
                       {"algorithm", {{"name", "protonet"}}},
                       {"train", {{"iterations", 6}, {"meta_batch", 2}, {"validate_every", 3}}},
                       {"log", {{"every", 1}}}};
+  spec.update(tiny_tasks());
+  spec["dataset"]["jitter"] = 0.5;
   spec.merge_patch(changes);
   write_file_atomically(folder / (name + ".json"), spec.dump(1));
   return name + ".json";

@@ -32,6 +32,10 @@ Outcome kshot_on_full_disk(const std::filesystem::path& folder, int kilobytes,
 /// Every file below a folder, as relative paths, sorted.
 std::vector<std::string> files_below(const std::filesystem::path& folder);
 
+/// The blocks `dataset` and `episodes` of a spec: few and small glyphs, 5 test classes of 8
+/// drawings.
+nlohmann::json tiny_tasks();
+
 /// A spec that trains ProtoNet on few and small glyphs within a second. Written to
 /// folder/name.json; returns that file's name. `changes` are merged in.
 std::string write_tiny_spec(const std::filesystem::path& folder, const std::string& name,

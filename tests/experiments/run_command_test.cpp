@@ -145,11 +145,20 @@ TEST_CASE("a signal stops a run with exit code 75, and --resume finishes it to t
       kshot(folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other"});
   CHECK(refused.code == 2);
   CHECK(refused.err.find("--resume") != std::string::npos);
-  const Outcome resumed = kshot(
+  fs::copy(folder / "other", folder / "third", fs::copy_options::recursive);
+  const Outcome by_spec = kshot(
       folder.path(), {"run", "tiny.json", "--device", "cpu", "--results", "other", "--resume"});
-  CHECK(resumed.code == 0);
-  CHECK(read_json(folder / "other" / "tiny" / whole.filename() / "result.json")["test"] ==
-        expected);
+  const fs::path half = fs::path("third") / "tiny" / whole.filename();
+  const Outcome by_folder =
+      kshot(folder.path(), {"run", "--device", "cpu", "--resume", half.string()});
+  for (const Outcome& resumed : {by_spec, by_folder}) {
+    INFO(resumed.err);
+    CHECK(resumed.code == 0);
+  }
+  for (const char* results : {"other", "third"}) {
+    CHECK(read_json(folder / results / "tiny" / whole.filename() / "result.json")["test"] ==
+          expected);
+  }
 }
 
 TEST_CASE("--resume without an unfinished run is refused") {
@@ -158,6 +167,9 @@ TEST_CASE("--resume without an unfinished run is refused") {
   const Outcome outcome = kshot(folder.path(), {"run", "tiny.json", "--resume"});
   CHECK(outcome.code == 2);
   CHECK(test::files_below(folder.path()) == Files{"tiny.json"});
+  const Outcome no_run = kshot(folder.path(), {"run", "--resume", "tiny.json"});
+  CHECK(no_run.code == 2);
+  CHECK(no_run.err.find("--resume tiny.json: not a run's folder") != std::string::npos);
 }
 
 }  // namespace

@@ -162,6 +162,9 @@ TEST_CASE(
     const auto found = torch::autograd::grad({y.square().sum()}, {in[1]}, {}, true, create_graph);
     CHECK(torch::equal(found[0], torch::zeros({5}, torch::kDouble)));
   }
+  const Tensor alone = norm_pool(call.inputs[0], params, call.then, plain, in[1]);
+  CHECK(torch::equal(torch::autograd::grad({alone.sum()}, {in[1]})[0],
+                     torch::zeros({5}, torch::kDouble)));
 }
 
 TEST_CASE("running and given statistics normalise as in the plain composition") {

@@ -1,0 +1,207 @@
+#include "framework/model/norm_pool_passes.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace kshot {
+namespace {
+
+/// Rows that one thread sums at a time. Fixed, so that no sum depends on the number of threads.
+constexpr int64_t kChunkRows = 4096;
+
+int64_t chunks_of(int64_t rows) { return (rows + kChunkRows - 1) / kChunkRows; }
+
+Tensor empty_output(const TaskImages& images, const Tensor& like, torch::Dtype dtype) {
+  const ImageStack& task = images.task;
+  return torch::empty(
+      {images.tasks * task.images, task.channels, task.out_height(), task.out_width()},
+      like.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
+}
+
+/// Calls work(stack, first input element, first output element) for portions of the images, side
+/// by side: images do not touch each other in a map.
+template <typename Work>
+void for_images(const ImageStack& stack, const Work& work) {
+  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, stack.size()));
+  at::parallel_for(0, stack.images, grain, [&](int64_t first, int64_t last) {
+    ImageStack part = stack;
+    part.images = last - first;
+    work(part, first * stack.size(), first * stack.out_size());
+  });
+}
+
+/// Two sums per channel over `rows`, of chunks side by side, joined in the chunks' order by
+/// join(rows before, rows of the chunk, chunk's first, chunk's second, first, second).
+template <typename Chunk, typename Join>
+void sum_rows(int64_t rows, int64_t channels, const Chunk& chunk, const Join& join,
+              std::vector<double>& first, std::vector<double>& second) {
+  const auto width = static_cast<size_t>(channels), count = static_cast<size_t>(chunks_of(rows));
+  std::vector<double> firsts(count * width), seconds(count * width);
+  at::parallel_for(0, chunks_of(rows), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i * kChunkRows;
+      chunk(at, std::min(kChunkRows, rows - at), &firsts[static_cast<size_t>(i) * width],
+            &seconds[static_cast<size_t>(i) * width]);
+    }
+  });
+  first.assign(width, 0);
+  second.assign(width, 0);
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t before = static_cast<int64_t>(i) * kChunkRows;
+    const auto n = static_cast<double>(std::min(kChunkRows, rows - before));
+    for (size_t c = 0; c < width; ++c) {
+      join(static_cast<double>(before), n, firsts[i * width + c], seconds[i * width + c], first[c],
+           second[c]);
+    }
+  }
+}
+
+template <typename Real>
+Moments moments_as(const Tensor& u, const TaskImages& images) {
+  const auto kernels = norm_pool_kernels<Real>();
+  const int64_t channels = images.task.channels, rows = images.rows();
+  Tensor mean = torch::empty({images.tasks, channels}, u.options());
+  Tensor variance = torch::empty_like(mean);
+  std::vector<double> centre, squares;
+  for (int64_t t = 0; t < images.tasks; ++t) {
+    const Real* data = u.const_data_ptr<Real>() + t * rows * channels;
+    sum_rows(
+        rows, channels,
+        [&](int64_t at, int64_t count, double* chunk_mean, double* chunk_squares) {
+          kernels.moments(data + at * channels, count, channels, chunk_mean, chunk_squares);
+        },
+        [](double before, double n, double chunk_mean, double chunk_squares, double& all_mean,
+           double& all_squares) {
+          const double delta = chunk_mean - all_mean;
+          all_mean += delta * n / (n + before);
+          all_squares += chunk_squares + delta * delta * n * before / (n + before);
+        },
+        centre, squares);
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto i = static_cast<size_t>(c);
+      mean.data_ptr<Real>()[t * channels + c] = static_cast<Real>(centre[i]);
+      variance.data_ptr<Real>()[t * channels + c] =
+          static_cast<Real>(squares[i] / static_cast<double>(rows));
+    }
+  }
+  return {mean, variance};
+}
+
+template <typename Real>
+void forward_as(const Tensor& u, const TaskImages& images, const Tensor& scales,
+                const Tensor& shifts, double slope, Passed& passed) {
+  const auto kernels = norm_pool_kernels<Real>();
+  const bool keep = passed.chosen.defined();
+  const int64_t in_size = images.task.images * images.task.size(),
+                out_size = images.task.images * images.task.out_size();
+  for (int64_t t = 0; t < images.tasks; ++t) {
+    const int64_t channel = t * images.task.channels;
+    for_images(images.task, [&](const ImageStack& part, int64_t in, int64_t out) {
+      out += t * out_size;
+      kernels.forward(part, u.const_data_ptr<Real>() + t * in_size + in,
+                      scales.const_data_ptr<Real>() + channel,
+                      shifts.const_data_ptr<Real>() + channel, static_cast<Real>(slope),
+                      passed.y.data_ptr<Real>() + out,
+                      keep ? passed.chosen.data_ptr<Real>() + out : nullptr,
+                      keep ? passed.choice.data_ptr<Choice>() + out : nullptr);
+    });
+  }
+}
+
+/// With h = (u - mean) inv: gu = gamma inv (gz - mean(gz) - h mean(gz h)).
+template <typename Real>
+NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& u,
+                          const TaskImages& images, const Tensor& mean, const Tensor& inv,
+                          const Tensor& gamma, double slope) {
+  const auto kernels = norm_pool_kernels<Real>();
+  const int64_t channels = images.task.channels, out_rows = images.out_rows(),
+                in_size = images.rows() * channels, out_size = out_rows * channels;
+  const auto rows = static_cast<double>(images.rows());
+  NormGradients result{
+      .u = torch::empty_like(u), .gamma = torch::empty_like(mean), .beta = torch::empty_like(mean)};
+  const Tensor gammas =
+      gamma.defined() ? gamma.detach().expand({images.tasks, -1}).contiguous() : Tensor();
+  std::vector<double> gz, gz_u;
+  std::vector<Real> a(static_cast<size_t>(channels)), b(a.size()), c(a.size());
+  for (int64_t t = 0; t < images.tasks; ++t) {
+    const Real* task_gy = gy.const_data_ptr<Real>() + t * out_size;
+    const Choice* task_choice = passed.choice.const_data_ptr<Choice>() + t * out_size;
+    const Real* task_mean = mean.const_data_ptr<Real>() + t * channels;
+    sum_rows(
+        out_rows, channels,
+        [&](int64_t at, int64_t count, double* sum, double* product) {
+          const int64_t from = at * channels;
+          kernels.sums(task_gy + from, passed.chosen.const_data_ptr<Real>() + t * out_size + from,
+                       task_choice + from, count, channels, task_mean, static_cast<Real>(slope),
+                       sum, product);
+        },
+        [](double, double, double sum, double product, double& all_sum, double& all_products) {
+          all_sum += sum;
+          all_products += product;
+        },
+        gz, gz_u);
+    for (int64_t i = 0; i < channels; ++i) {
+      const auto k = static_cast<size_t>(i);
+      const double invs = static_cast<double>(inv.const_data_ptr<Real>()[t * channels + i]);
+      const double gain =
+          gammas.defined()
+              ? static_cast<double>(gammas.const_data_ptr<Real>()[t * channels + i]) * invs
+              : invs;
+      result.beta.data_ptr<Real>()[t * channels + i] = static_cast<Real>(gz[k]);
+      result.gamma.data_ptr<Real>()[t * channels + i] = static_cast<Real>(gz_u[k] * invs);
+      a[k] = static_cast<Real>(gain);
+      b[k] = static_cast<Real>(-gain * invs * invs * gz_u[k] / rows);
+      c[k] = static_cast<Real>(-gain * gz[k] / rows);
+    }
+    for_images(images.task, [&](const ImageStack& part, int64_t in, int64_t out) {
+      kernels.backward(part, task_gy + out, task_choice + out,
+                       u.const_data_ptr<Real>() + t * in_size + in, task_mean, a.data(), b.data(),
+                       c.data(), static_cast<Real>(slope),
+                       result.u.data_ptr<Real>() + t * in_size + in);
+    });
+  }
+  return result;
+}
+
+}  // namespace
+
+TaskImages::TaskImages(const Tensor& u, int64_t task_count, bool pool)
+    : tasks(task_count),
+      task{.images = u.size(0) / task_count,
+           .height = u.size(2),
+           .width = u.size(3),
+           .channels = u.size(1),
+           .pool = pool} {}
+
+Moments moments_of(const Tensor& u, const TaskImages& images) {
+  return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "moments_of",
+                                    [&] { return moments_as<scalar_t>(u, images); });
+}
+
+Passed pass_forward(const Tensor& u, const TaskImages& images, const Tensor& scale,
+                    const Tensor& shift, double slope, bool keep) {
+  Passed passed{.y = empty_output(images, u, u.scalar_type())};
+  if (keep) {
+    passed.chosen = empty_output(images, u, u.scalar_type());
+    passed.choice = empty_output(images, u, torch::kByte);
+  }
+  const Tensor scales = scale.expand({images.tasks, -1}).contiguous();
+  const Tensor shifts = shift.expand({images.tasks, -1}).contiguous();
+  AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_forward", [&] {
+    forward_as<scalar_t>(u, images, scales, shifts, slope, passed);
+  });
+  return passed;
+}
+
+NormGradients pass_backward(const Tensor& gy, const Passed& passed, const Tensor& u,
+                            const TaskImages& images, const Tensor& mean, const Tensor& inv,
+                            const Tensor& gamma, double slope) {
+  return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_backward", [&] {
+    return backward_as<scalar_t>(gy, passed, u, images, mean, inv, gamma, slope);
+  });
+}
+
+}  // namespace kshot
