@@ -26,5 +26,10 @@ add_library(kshot::torch INTERFACE IMPORTED GLOBAL)
 target_compile_options(kshot::torch INTERFACE
   "SHELL:-idirafter ${torch_dir}/include" "SHELL:-idirafter ${torch_dir}/include/torch/csrc/api/include")
 target_link_libraries(kshot::torch INTERFACE ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)
+# Without OpenMP, at::parallel_for in our own files runs in one thread, silently. LibTorch's copy of the runtime
+# goes first: two of them would have two sets of threads.
+target_compile_options(kshot::torch INTERFACE -fopenmp)
+find_library(torch_gomp NAMES libgomp.so.1 gomp PATHS ${torch_dir}/lib NO_CACHE REQUIRED)
+target_link_libraries(kshot::torch INTERFACE ${torch_gomp})
 # The wheel's libraries refer to CUDA symbols that no program without a GPU needs: leave those unresolved.
 target_link_options(kshot::torch INTERFACE LINKER:--unresolved-symbols=ignore-in-shared-libs)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "framework/model/fast_conv.h"
 #include "framework/model/norm_pool.h"
 
 namespace kshot {
@@ -32,6 +33,13 @@ std::vector<Stage> cheapest_order(std::vector<Stage> stages) {
   return stages;
 }
 
+Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvBlock& block,
+                const Forward& forward) {
+  if (forward.kernels == Kernels::fast && fast_conv_covers(x, weight, block.conv))
+    return fast_conv(x, weight, bias, block.conv);
+  return conv2d(x, weight, bias, block.conv);
+}
+
 /// Whether all that follows the convolution is norm_pool's business.
 bool fusable(const Tensor& y, const NormParams& norm, const ConvBlock& block,
              const Forward& forward) {
@@ -49,9 +57,9 @@ Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& n
   const NormParams norm = norm_params(params, name + ".norm", block.eps);
   const PoolAndActivation then{.pool = block.pool, .slope = block.negative_slope};
   if (forward.norm == NormMode::batch && fusable(x, norm, block, forward)) {
-    return norm_pool(conv2d(x, weight, {}, block.conv), norm, then, forward, bias);
+    return norm_pool(convolve(x, weight, {}, block, forward), norm, then, forward, bias);
   }
-  Tensor y = conv2d(x, weight, bias, block.conv);
+  Tensor y = convolve(x, weight, bias, block, forward);
   if (fusable(y, norm, block, forward)) return norm_pool(y, norm, then, forward);
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {

@@ -6,44 +6,17 @@
 #include "framework/model/norm_pool_kernels.h"
 
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
+// After the above, which compiles this file for each instruction set.
 #include <algorithm>
+
+#include "framework/model/norm_pool-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kshot {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
 /// Sums of float stay this short before they go on in double.
 constexpr int64_t kBlockRows = 128;
-
-template <class D>
-using Integers = hn::Rebind<hwy::MakeSigned<hn::TFromD<D>>, D>;
-
-// Choices as integers as wide as the reals, and back. The oracle's doubles need not be fast.
-template <class D>
-HWY_INLINE hn::VFromD<Integers<D>> load_choice(D d, const Choice* from) {
-  if constexpr (sizeof(hn::TFromD<D>) == 4) {
-    return hn::PromoteTo(Integers<D>(), hn::LoadU(hn::Rebind<Choice, D>(), from));
-  } else {
-    HWY_ALIGN int64_t lanes[hn::MaxLanes(d)];
-    for (size_t i = 0; i < hn::Lanes(d); ++i) lanes[i] = from[i];
-    return hn::Load(Integers<D>(), lanes);
-  }
-}
-template <class D>
-HWY_INLINE void store_choice(D d, hn::VFromD<Integers<D>> choice, Choice* to) {
-  if constexpr (sizeof(hn::TFromD<D>) == 4) {
-    const hn::Rebind<Choice, D> bytes;
-    hn::StoreU(hn::DemoteTo(bytes, choice), bytes, to);
-  } else {
-    HWY_ALIGN int64_t lanes[hn::MaxLanes(d)];
-    hn::Store(choice, Integers<D>(), lanes);
-    for (size_t i = 0; i < hn::Lanes(d); ++i) to[i] = static_cast<Choice>(lanes[i]);
-  }
-}
 
 // ---- moments
 
@@ -74,19 +47,13 @@ HWY_INLINE void block_moments(D d, const Real* u, int64_t rows, int64_t channels
 
 template <typename Real>
 void moments(const Real* u, int64_t rows, int64_t channels, double* mean, double* squares) {
-  const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
   std::fill_n(mean, channels, 0.0);
   std::fill_n(squares, channels, 0.0);
   for (int64_t first = 0; first < rows; first += kBlockRows) {
     const int64_t count = std::min(kBlockRows, rows - first);
-    const Real* block = u + first * channels;
-    int64_t c = 0;
-    for (; c + lanes <= channels; c += lanes)
-      block_moments(wide, block + c, count, channels, first, mean + c, squares + c);
-    for (; c < channels; ++c)
-      block_moments(one, block + c, count, channels, first, mean + c, squares + c);
+    for_channels<Real>(channels, [&](auto d, int64_t c) HWY_ATTR {
+      block_moments(d, u + first * channels + c, count, channels, first, mean + c, squares + c);
+    });
   }
 }
 
@@ -130,26 +97,15 @@ HWY_INLINE void forward_window(D d, const Real* const* pixels, int64_t c, int64_
 template <int kPixels, typename Real>
 HWY_INLINE void forward_stack(const ImageStack& stack, const Real* u,
                               const ForwardArrays<Real>& to) {
-  const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
-  const int64_t step = kPixels == 4 ? 2 : 1, channels = stack.channels;
-  const int64_t row = stack.width * channels;
-  int64_t out = 0;
-  for (int64_t n = 0; n < stack.images; ++n) {
-    for (int64_t i = 0; i < stack.out_height(); ++i) {
-      const Real* corner = u + n * stack.size() + i * step * row;
-      for (int64_t j = 0; j < stack.out_width(); ++j) {
-        const Real* const pixels[4] = {corner, corner + channels, corner + row,
-                                       corner + row + channels};
-        int64_t c = 0;
-        for (; c + lanes <= channels; c += lanes) forward_window<kPixels>(wide, pixels, c, out, to);
-        for (; c < channels; ++c) forward_window<kPixels>(one, pixels, c, out, to);
-        corner += step * channels;
-        out += channels;
-      }
-    }
-  }
+  for_windows<kPixels>(
+      stack,
+      [&](const int64_t* places, int64_t out) HWY_ATTR {
+        const Real* const pixels[4] = {u + places[0], u + places[1], u + places[2], u + places[3]};
+        for_channels<Real>(stack.channels, [&](auto d, int64_t c) HWY_ATTR {
+          forward_window<kPixels>(d, pixels, c, out, to);
+        });
+      },
+      [](int64_t) {});
 }
 
 template <typename Real>
@@ -164,16 +120,6 @@ void forward(const ImageStack& stack, const Real* u, const Real* scale, const Re
 }
 
 // ---- sums of the gradient
-
-/// gy, times the slope where the maximum was not positive.
-template <class D, typename Real>
-HWY_INLINE hn::VFromD<D> through_activation(D d, const Real* gy, hn::VFromD<Integers<D>> choice,
-                                            Real slope) {
-  const Integers<D> di;
-  const auto off = hn::Ne(hn::And(choice, hn::Set(di, kNotPositive)), hn::Zero(di));
-  const auto g = hn::LoadU(d, gy);
-  return hn::IfThenElse(hn::RebindMask(d, off), hn::Mul(g, hn::Set(d, slope)), g);
-}
 
 template <class D, typename Real>
 HWY_INLINE void block_sums(D d, const Real* gy, const Real* chosen, const Choice* choice,
@@ -199,22 +145,15 @@ HWY_INLINE void block_sums(D d, const Real* gy, const Real* chosen, const Choice
 template <typename Real>
 void sums(const Real* gy, const Real* chosen, const Choice* choice, int64_t rows, int64_t channels,
           const Real* mean, Real slope, double* gz_sum, double* gz_u_sum) {
-  const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
   std::fill_n(gz_sum, channels, 0.0);
   std::fill_n(gz_u_sum, channels, 0.0);
   for (int64_t first = 0; first < rows; first += kBlockRows) {
-    const int64_t count = std::min(kBlockRows, rows - first), at = first * channels;
-    int64_t c = 0;
-    for (; c + lanes <= channels; c += lanes) {
-      block_sums(wide, gy + at + c, chosen + at + c, choice + at + c, count, channels, mean + c,
-                 slope, gz_sum + c, gz_u_sum + c);
-    }
-    for (; c < channels; ++c) {
-      block_sums(one, gy + at + c, chosen + at + c, choice + at + c, count, channels, mean + c,
-                 slope, gz_sum + c, gz_u_sum + c);
-    }
+    const int64_t count = std::min(kBlockRows, rows - first);
+    for_channels<Real>(channels, [&](auto d, int64_t c) HWY_ATTR {
+      const int64_t at = first * channels + c;
+      block_sums(d, gy + at, chosen + at, choice + at, count, channels, mean + c, slope, gz_sum + c,
+                 gz_u_sum + c);
+    });
   }
 }
 
@@ -252,49 +191,20 @@ HWY_INLINE void backward_window(D d, const int64_t* pixels, int64_t c, int64_t o
   }
 }
 
-template <typename Real>
-HWY_INLINE void backward_leftover(int64_t pixel, int64_t channels,
-                                  const BackwardArrays<Real>& from) {
-  const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
-  int64_t c = 0;
-  for (; c + lanes <= channels; c += lanes)
-    hn::StoreU(share_of_all(wide, pixel, c, from), wide, from.gu + pixel + c);
-  for (; c < channels; ++c) hn::StoreU(share_of_all(one, pixel, c, from), one, from.gu + pixel + c);
-}
-
 template <int kPixels, typename Real>
 HWY_INLINE void backward_stack(const ImageStack& stack, const BackwardArrays<Real>& from) {
-  const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
-  const int64_t step = kPixels == 4 ? 2 : 1, channels = stack.channels;
-  const int64_t row = stack.width * channels;
-  int64_t out = 0;
-  for (int64_t n = 0; n < stack.images; ++n) {
-    const int64_t image = n * stack.size();
-    for (int64_t i = 0; i < stack.out_height(); ++i) {
-      int64_t corner = image + i * step * row;
-      for (int64_t j = 0; j < stack.out_width(); ++j) {
-        const int64_t pixels[4] = {corner, corner + channels, corner + row,
-                                   corner + row + channels};
-        int64_t c = 0;
-        for (; c + lanes <= channels; c += lanes)
-          backward_window<kPixels>(wide, pixels, c, out, from);
-        for (; c < channels; ++c) backward_window<kPixels>(one, pixels, c, out, from);
-        corner += step * channels;
-        out += channels;
-      }
-      if (step * stack.out_width() < stack.width) {  // the odd last pixel of both rows
-        for (int64_t k = 0; k < step; ++k) backward_leftover(corner + k * row, channels, from);
-      }
-    }
-    for (int64_t i = step * stack.out_height(); i < stack.height; ++i) {
-      for (int64_t j = 0; j < stack.width; ++j)
-        backward_leftover(image + i * row + j * channels, channels, from);
-    }
-  }
+  for_windows<kPixels>(
+      stack,
+      [&](const int64_t* pixels, int64_t out) HWY_ATTR {
+        for_channels<Real>(stack.channels, [&](auto d, int64_t c) HWY_ATTR {
+          backward_window<kPixels>(d, pixels, c, out, from);
+        });
+      },
+      [&](int64_t pixel) HWY_ATTR {
+        for_channels<Real>(stack.channels, [&](auto d, int64_t c) HWY_ATTR {
+          hn::StoreU(share_of_all(d, pixel, c, from), d, from.gu + pixel + c);
+        });
+      });
 }
 
 template <typename Real>

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "framework/model/norm_pool_second_kernels.h"
+
 namespace kshot {
 namespace {
 
@@ -166,6 +168,114 @@ NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& 
   return result;
 }
 
+/// Per channel, over the images of one task: the sums of a, of a (u - mean) and of a gz, one after
+/// the other. Of chunks of images side by side, joined in their order.
+template <typename Real>
+std::vector<double> second_sums(const ImageStack& task, const SecondInputs<Real>& from) {
+  const int64_t chunk = std::max<int64_t>(1, kChunkRows / (task.height * task.width)),
+                chunks = (task.images + chunk - 1) / chunk;
+  const auto width = static_cast<size_t>(3 * task.channels);
+  std::vector<double> parts(static_cast<size_t>(chunks) * width), sums(width);
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * chunk;
+      ImageStack part = task;
+      part.images = std::min(chunk, task.images - first);
+      SecondInputs<Real> here = from;
+      here.u += first * task.size();
+      here.a += first * task.size();
+      here.gy += first * task.out_size();
+      here.choice += first * task.out_size();
+      double* const to = &parts[static_cast<size_t>(i) * width];
+      norm_pool_second_kernels<Real>().sums(part, here, to, to + task.channels,
+                                            to + 2 * task.channels);
+    }
+  });
+  for (size_t i = 0; i < parts.size(); ++i) sums[i % width] += parts[i];
+  return sums;
+}
+
+/// Factors per channel of one task, in the order of SecondFactors.
+template <typename Real>
+class Factors {
+ public:
+  explicit Factors(int64_t channels)
+      : channels_(static_cast<size_t>(channels)), values_(7 * channels_) {}
+
+  void set(int64_t channel, const std::array<double, 7>& factors) {
+    for (size_t k = 0; k < 7; ++k)
+      values_[k * channels_ + static_cast<size_t>(channel)] = static_cast<Real>(factors[k]);
+  }
+  SecondFactors<Real> get() const {
+    const Real* const v = values_.data();
+    return {v,
+            v + channels_,
+            v + 2 * channels_,
+            v + 3 * channels_,
+            v + 4 * channels_,
+            v + 5 * channels_,
+            v + 6 * channels_};
+  }
+
+ private:
+  size_t channels_;
+  std::vector<Real> values_;
+};
+
+/// With M pixels a channel, h = (u - mean) inv, m1 = mean(gz), m2 = mean(gz h), mA = mean(a), mh =
+/// mean(a h), for the gradient gu = gamma inv (gz - m1 - h m2) of pass_backward:
+///   gy     <- gamma inv (a - mA - h mh) + q h + b, at the chosen pixel
+///   gamma  <- d = inv (sum(a gz) - M mA m1 - M mh m2)
+///   u      <- -inv h gamma d / M
+///             - gamma inv^2 (mh (gz - m1 - h m2) + m2 (a - mA - h mh)) + q inv (gz - m1 - h m2)
+template <typename Real>
+NormSecond second_as(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+                     const Tensor& u, const TaskImages& images, const Tensor& mean,
+                     const Tensor& inv, const Tensor& gamma, const NormGradients& first,
+                     double slope) {
+  const int64_t channels = images.task.channels;
+  const auto M = static_cast<double>(images.rows());
+  NormSecond result{
+      .gy = torch::empty_like(gy), .u = torch::empty_like(u), .gamma = torch::empty_like(mean)};
+  const auto at = [channels](const Tensor& values, int64_t t, int64_t c) {
+    return static_cast<double>(values.const_data_ptr<Real>()[t * channels + c]);
+  };
+  Factors<Real> factors(channels);
+  for (int64_t t = 0; t < images.tasks; ++t) {
+    const int64_t in = t * images.rows() * channels, out = t * images.out_rows() * channels;
+    const SecondInputs<Real> from{.u = u.const_data_ptr<Real>() + in,
+                                  .mean = mean.const_data_ptr<Real>() + t * channels,
+                                  .a = of.u.const_data_ptr<Real>() + in,
+                                  .gy = gy.const_data_ptr<Real>() + out,
+                                  .choice = passed.choice.const_data_ptr<Choice>() + out,
+                                  .slope = static_cast<Real>(slope)};
+    const std::vector<double> sums = second_sums(images.task, from);
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto k = static_cast<size_t>(c), width = static_cast<size_t>(channels);
+      const double i = at(inv, t, c), g = gamma.defined() ? at(gamma, t, c) : 1,
+                   q = at(of.gamma, t, c), b = at(of.beta, t, c);
+      const double m1 = at(first.beta, t, c) / M, m2 = at(first.gamma, t, c) / M;
+      const double mA = sums[k] / M, mh = i * sums[width + k] / M;
+      const double d = i * (sums[2 * width + k] - M * mA * m1 - M * mh * m2);
+      const double of_h = -i * g * d / M + 2 * g * i * i * mh * m2 - q * i * m2;
+      factors.set(c, {g * i, (q - g * i * mh) * i, b - g * i * mA, -g * i * i * m2, of_h * i,
+                      q * i - g * i * i * mh, g * i * i * (mh * m1 + m2 * mA) - q * i * m1});
+      result.gamma.data_ptr<Real>()[t * channels + c] = static_cast<Real>(d);
+    }
+    for_images(images.task, [&](const ImageStack& part, int64_t image, int64_t output) {
+      SecondInputs<Real> here = from;
+      here.u += image;
+      here.a += image;
+      here.gy += output;
+      here.choice += output;
+      norm_pool_second_kernels<Real>().map(part, here, factors.get(),
+                                           result.gy.data_ptr<Real>() + out + output,
+                                           result.u.data_ptr<Real>() + in + image);
+    });
+  }
+  return result;
+}
+
 }  // namespace
 
 TaskImages::TaskImages(const Tensor& u, int64_t task_count, bool pool)
@@ -201,6 +311,15 @@ NormGradients pass_backward(const Tensor& gy, const Passed& passed, const Tensor
                             const Tensor& gamma, double slope) {
   return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_backward", [&] {
     return backward_as<scalar_t>(gy, passed, u, images, mean, inv, gamma, slope);
+  });
+}
+
+NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+                       const Tensor& u, const TaskImages& images, const Tensor& mean,
+                       const Tensor& inv, const Tensor& gamma, const NormGradients& first,
+                       double slope) {
+  return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_second", [&] {
+    return second_as<scalar_t>(of, gy, passed, u, images, mean, inv, gamma, first, slope);
   });
 }
 

@@ -49,4 +49,21 @@ NormGradients pass_backward(const Tensor& gy, const Passed& passed, const Tensor
                             const TaskImages& images, const Tensor& mean, const Tensor& inv,
                             const Tensor& gamma, double slope);
 
+/// What comes back to the three gradients of pass_backward: of the shapes of u, [T,C] and [T,C].
+struct NormCotangents {
+  Tensor u, gamma, beta;
+};
+
+/// What goes on from there: of the shapes of gy, u and [T,C].
+struct NormSecond {
+  Tensor gy, u, gamma;
+};
+
+/// The gradient through pass_backward(). All of its arguments, and its answer `first`; gamma is
+/// [T,C] or undefined.
+NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+                       const Tensor& u, const TaskImages& images, const Tensor& mean,
+                       const Tensor& inv, const Tensor& gamma, const NormGradients& first,
+                       double slope);
+
 }  // namespace kshot

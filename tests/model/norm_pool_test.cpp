@@ -1,9 +1,9 @@
 #include "framework/model/norm_pool.h"
 
-#include <hwy/targets.h>
-
 #include "framework/model/norm_pool_kernels.h"
+#include "framework/model/norm_pool_second_kernels.h"
 #include "tests/doctest_torch.h"
+#include "tests/model/instruction_sets.h"
 #include "tests/model/numbers.h"
 
 namespace kshot {
@@ -88,6 +88,26 @@ TEST_CASE(
       CHECK(difference(one.first[i], other.first[i]) <= kSame);
       CHECK(difference(one.second[i], other.second[i]) <= kSame);
       CHECK(other.second[i].abs().max().item<double>() > 1e-3);
+    }
+  }
+}
+
+TEST_CASE("third derivatives equal the plain composition's") {
+  for (const Call& call : all_calls(3)) {
+    CAPTURE(call.name);
+    const auto third = [&](auto compute) {
+      return derivatives(
+          [&](const std::vector<Tensor>& in) {
+            return test::gradients(compute(in).pow(3).sum(), {in[0]}, true)[0];
+          },
+          call.inputs);
+    };
+    const Derivatives one = third([&](const auto& in) { return call.fused(in); }),
+                      other = third([&](const auto& in) { return call.plain(in); });
+    for (size_t i = 0; i < call.inputs.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(one.first[i], other.first[i]) <= kSame);
+      CHECK(difference(one.second[i], other.second[i]) <= 1e-8);
     }
   }
 }
@@ -214,7 +234,7 @@ TEST_CASE("a NaN among the images is not hidden by the maxima") {
   CHECK_FALSE(y.select(2, 1).isnan().any().item<bool>());
 }
 
-/// What all four passes answer for one stack of images.
+/// What all six passes answer for one stack of images.
 std::vector<float> all_passes(int64_t channels) {
   const ImageStack stack{.images = 2, .height = 5, .width = 4, .channels = channels, .pool = true};
   const auto values = [](int64_t count, uint64_t index) {
@@ -226,42 +246,47 @@ std::vector<float> all_passes(int64_t channels) {
              shift = values(channels, 4);
   std::vector<float> y(gy.size()), chosen(gy.size()), gu(u.size());
   std::vector<Choice> choice(gy.size());
-  std::vector<double> first(scale.size()), second(scale.size());
+  std::vector<double> first(scale.size()), second_sum(scale.size());
   const auto kernels = norm_pool_kernels<float>();
   std::vector<float> answer;
-  kernels.moments(u.data(), in / channels, channels, first.data(), second.data());
+  kernels.moments(u.data(), in / channels, channels, first.data(), second_sum.data());
   answer.insert(answer.end(), first.begin(), first.end());
-  answer.insert(answer.end(), second.begin(), second.end());
+  answer.insert(answer.end(), second_sum.begin(), second_sum.end());
   kernels.forward(stack, u.data(), scale.data(), shift.data(), 0.1F, y.data(), chosen.data(),
                   choice.data());
   answer.insert(answer.end(), y.begin(), y.end());
   kernels.sums(gy.data(), chosen.data(), choice.data(), out / channels, channels, shift.data(),
-               0.1F, first.data(), second.data());
-  answer.insert(answer.end(), second.begin(), second.end());
+               0.1F, first.data(), second_sum.data());
+  answer.insert(answer.end(), second_sum.begin(), second_sum.end());
   kernels.backward(stack, gy.data(), choice.data(), u.data(), shift.data(), scale.data(),
                    shift.data(), scale.data(), 0.1F, gu.data());
+  answer.insert(answer.end(), gu.begin(), gu.end());
+
+  const auto second = norm_pool_second_kernels<float>();
+  const auto a = values(in, 5);
+  const SecondInputs<float> inputs{u.data(),  shift.data(),  a.data(),
+                                   gy.data(), choice.data(), 0.1F};
+  std::vector<double> third(first.size());
+  second.sums(stack, inputs, first.data(), second_sum.data(), third.data());
+  for (const auto* sums : {&first, &second_sum, &third})
+    answer.insert(answer.end(), sums->begin(), sums->end());
+  const SecondFactors<float> factors{scale.data(), shift.data(), scale.data(), shift.data(),
+                                     scale.data(), shift.data(), scale.data()};
+  second.map(stack, inputs, factors, y.data(), gu.data());
+  answer.insert(answer.end(), y.begin(), y.end());
   answer.insert(answer.end(), gu.begin(), gu.end());
   return answer;
 }
 
 TEST_CASE("every instruction set of this processor gives the same numbers") {
-  const auto set_targets = [](int64_t targets) {
-    hwy::SetSupportedTargetsForTest(targets);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  };
   for (const int64_t channels : {5, 37}) {
     const std::vector<float> best = all_passes(channels);
-    for (int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
-      const int64_t target = rest & -rest;
-      CAPTURE(hwy::TargetName(target));
-      set_targets(target);
+    test::for_every_instruction_set([&] {
       const std::vector<float> found = all_passes(channels);
-      set_targets(0);
       REQUIRE(found.size() == best.size());
-      for (size_t i = 0; i < best.size(); ++i) {
+      for (size_t i = 0; i < best.size(); ++i)
         CHECK(std::abs(found[i] - best[i]) <= 1e-5F * (1 + std::abs(best[i])));
-      }
-    }
+    });
   }
 }
 
