@@ -7,6 +7,15 @@ Tensor task_cross_entropy(const Tensor& logits, const Tensor& targets) {
   return -log_probability.gather(-1, targets.unsqueeze(-1)).squeeze(-1).mean(-1);
 }
 
+Tensor task_mean_squared_error(const Tensor& outputs, const Tensor& targets) {
+  return (outputs - targets).square().mean({1, 2});
+}
+
+Tensor task_loss(const Tensor& outputs, const Tensor& targets) {
+  return targets.is_floating_point() ? task_mean_squared_error(outputs, targets)
+                                     : task_cross_entropy(outputs, targets);
+}
+
 Tensor task_accuracy(const Tensor& logits, const Tensor& targets) {
   return (logits.detach().argmax(-1) == targets).to(torch::kFloat).mean(-1);
 }

@@ -37,6 +37,9 @@ class Learner {
   virtual ~Learner() = default;
   /// query [T,Q,...] -> logits [T,Q,outputs]. Pure.
   virtual Tensor logits(const Tensor& query) const = 0;
+  /// The same after each step of adaptation, from none to all: one entry where there are no steps;
+  /// the last is logits().
+  virtual std::vector<Tensor> logits_by_step(const Tensor& query) const { return {logits(query)}; }
 };
 
 /// A few-shot method. Implementations say the mathematics; the engine owns the machine: it may
@@ -99,6 +102,12 @@ AlgorithmPlugin algorithm_plugin(AlgorithmFacts facts) {
 
 /// Mean cross-entropy of each task: logits [T,N,O], targets [T,N] -> [T].
 Tensor task_cross_entropy(const Tensor& logits, const Tensor& targets);
+
+/// Mean squared error of each task: outputs and targets [T,N,D] -> [T].
+Tensor task_mean_squared_error(const Tensor& outputs, const Tensor& targets);
+
+/// Whichever of the two fits: whole numbers are labels, others what a regression is to meet.
+Tensor task_loss(const Tensor& outputs, const Tensor& targets);
 
 /// Share of right answers of each task: logits [T,N,O], targets [T,N] -> [T], float32. A tie is
 /// broken towards the lowest label.

@@ -1,0 +1,165 @@
+// Model-agnostic meta-learning. Finn, Abbeel, Levine: "Model-agnostic meta-learning for fast
+// adaptation of deep networks", ICML 2017.
+//
+// A task's weights are a few gradient steps on its support set away from the common weights theta:
+// theta' = theta - alpha grad L_support(theta). The common weights are trained so that the query
+// loss at theta' falls; its gradient goes through the steps, second derivatives included. At test
+// the same steps, or more, adapt to each task.
+//
+// Differences from the reference code (cbfinn/maml):
+// 1. There a training task's loss sums the cross-entropy of all images and divides by the shot, so
+//    its step size acts N times as strongly as on a mean over images: `loss: class_sum` is that
+//    sum, `mean` the default.
+// 2. There batch norm has no gamma and its beta does not adapt: backbone.norm_gamma and adapt_norm
+//    say so in the presets. It normalises by the batch at hand always (`transductive`).
+// 3. The outer gradient is the mean over the meta-batch, as there; clipping it by value is
+//    train.clip_value.
+#include "algorithms/maml.h"
+
+#include "framework/base/error.h"
+#include "framework/model/initialise.h"
+
+namespace kshot {
+
+void MamlSettings::describe_common(Fields& fields) {
+  fields.option("inner_lr", inner_lr,
+                {.help = "step size of adaptation", .symbol = "α", .min = 0, .max = 1000});
+  fields.option("inner_steps", inner_steps,
+                {.help = "gradient steps on the support set in training", .min = 1, .max = 1000});
+  fields.option("test_inner_steps", test_inner_steps,
+                {.help = "the same at validation and test; as in training where absent",
+                 .min = 0,
+                 .max = 10000});
+  fields.option("loss", loss,
+                {.help = "of a task: mean over images, or their sum over the shot, which acts way "
+                         "times as strongly (the reference code's)",
+                 .one_of = {"mean", "class_sum"}});
+  fields.option("batch_norm", batch_norm, batch_norm_option());
+  fields.option("head_init", head_init,
+                {.help = "initial weights of the linear head", .one_of = initial_schemes()});
+}
+
+Maml::Maml(const MamlSettings& settings, BackbonePtr backbone)
+    : settings_(settings), network_(std::move(backbone), settings.head_init) {}
+
+ParamList Maml::init(const Shapes& shapes, Stream stream) const {
+  ParamList weights = network_.init(shapes, stream);
+  for (const Param& own : own_learnables(weights)) weights.add(own);
+  return weights;
+}
+
+ParamList Maml::own_learnables(const ParamList&) const { return {}; }
+
+Tensor Maml::update(const ParamList&, const Param& param, const Tensor& gradient) const {
+  return param.value.sub(gradient, settings_.inner_lr);
+}
+
+/// [T]. class_sum: the sum over a set's images, divided by the support set's shot.
+Tensor Maml::losses_of(const Tensor& outputs, const Labelled& set, int64_t support_images) const {
+  const Tensor mean = task_loss(outputs, set.targets);
+  if (settings_.loss == "mean") return mean;
+  const auto shot = static_cast<double>(support_images) / static_cast<double>(outputs.size(2));
+  return mean * (static_cast<double>(outputs.size(1)) / shot);
+}
+
+Tensor Maml::support_losses(const ParamList& params, const Labelled& support, bool training) const {
+  Forward forward = support_forward(settings_.batch_norm, training);
+  const Tensor outputs = network_.outputs(params, support.inputs, forward);
+  return losses_of(outputs, support, support.inputs.size(1));
+}
+
+TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const Context&) const {
+  const ParamList leaves = weights.attach();
+  ParamList adapted = one_copy_per_task(leaves, settings_.adapting, tasks.tasks());
+  std::vector<Tensor> losses;
+  for (int64_t step = 0; step < settings_.inner_steps; ++step) {
+    losses.push_back(support_losses(adapted, tasks.support, /*training=*/true));
+    adapted = descend(
+        adapted, settings_.adapting, losses.back(),
+        [&](const Param& param, const Tensor& g) { return update(leaves, param, g); },
+        settings_.second_order);
+  }
+  NormStatistics met;
+  const Tensor outputs = query_outputs(network_, adapted, tasks.query.inputs, tasks.support.inputs,
+                                       settings_.batch_norm, /*training=*/true, &met);
+  losses.push_back(losses_of(outputs, tasks.query, tasks.support.inputs.size(1)));
+  TaskGradients result;
+  result.gradients = gradients_of(losses.back().sum(), leaves);
+  result.statistics = network_statistics(met);
+  result.losses = torch::stack(losses, 1).detach();
+  result.accuracy = task_accuracy(outputs, tasks.query.targets);
+  return result;
+}
+
+/// Weights adapted to the tasks, after each step.
+class MamlLearner final : public Learner {
+ public:
+  MamlLearner(const Maml& method, std::vector<ParamList> steps, Labelled support)
+      : method_(method), steps_(std::move(steps)), support_(std::move(support)) {}
+
+  Tensor logits(const Tensor& query) const override { return after(steps_.back(), query); }
+
+  std::vector<Tensor> logits_by_step(const Tensor& query) const override {
+    std::vector<Tensor> result;
+    for (const ParamList& params : steps_) result.push_back(after(params, query));
+    return result;
+  }
+
+ private:
+  Tensor after(const ParamList& params, const Tensor& query) const {
+    return query_outputs(method_.network_, params, query, support_.inputs,
+                         method_.settings_.batch_norm, /*training=*/false, nullptr);
+  }
+
+  const Maml& method_;
+  std::vector<ParamList> steps_;
+  Labelled support_;
+};
+
+std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& support,
+                                     const Shapes& shapes, const Context&) const {
+  check_outputs(weights, shapes);
+  const torch::AutoGradMode with_gradients(true);
+  const int64_t steps = settings_.test_inner_steps.value_or(settings_.inner_steps);
+  std::vector<ParamList> by_step{cut_off(
+      one_copy_per_task(weights, settings_.adapting, support.inputs.size(0)), settings_.adapting)};
+  for (int64_t step = 0; step < steps; ++step) {
+    const Tensor losses = support_losses(by_step.back(), support, /*training=*/false);
+    const ParamList adapted = descend(
+        by_step.back(), settings_.adapting, losses,
+        [&](const Param& param, const Tensor& g) { return update(weights, param, g); },
+        /*second_order=*/false);
+    by_step.push_back(cut_off(adapted, settings_.adapting));
+  }
+  return std::make_unique<MamlLearner>(*this, std::move(by_step), support);
+}
+
+namespace {
+
+class PlainMaml final : public Maml {
+ public:
+  struct Options : MamlSettings {
+    void describe(Fields& fields) {
+      describe_common(fields);
+      fields.option("second_order", second_order,
+                    {.help = "the outer gradient goes through the inner gradients (MAML); false: "
+                             "they are constants (FOMAML)"});
+      fields.option("adapt", adapting.what,
+                    {.help = "what adapts: every weight, the head alone (ANIL), or all but the "
+                             "head (BOIL)",
+                     .one_of = {"all", "head", "body"}});
+      fields.option("adapt_norm", adapting.norms,
+                    {.help = "batch norm's scale and shift adapt too"});
+    }
+  };
+  PlainMaml(const Options& options, BackbonePtr backbone) : Maml(options, std::move(backbone)) {}
+};
+
+const AlgorithmRegistration kMaml{algorithm_plugin<PlainMaml>(
+    {.name = "maml",
+     .summary = "gradient steps on the support set, from weights trained through those steps",
+     .paper = "Finn et al. 2017, Model-agnostic meta-learning for fast adaptation of deep "
+              "networks"})};
+
+}  // namespace
+}  // namespace kshot

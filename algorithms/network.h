@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+
+#include "framework/run/algorithm.h"
+
+namespace kshot {
+
+/// A backbone and a linear head, as methods use it that adapt by gradient: parameters `backbone.*`,
+/// `head.weight` [O,F] and `head.bias` [O].
+class Network {
+ public:
+  /// `head_init`: one of initial_schemes().
+  Network(BackbonePtr backbone, std::string head_init);
+
+  ParamList init(const Shapes& shapes, Stream stream) const;
+
+  /// [T,N,...] -> [T,N,O].
+  Tensor outputs(const ParamList& params, const Tensor& inputs, Forward& forward) const;
+
+  /// The features and the head by themselves: [T,N,...] -> [T,N,F] -> [T,N,O].
+  Tensor features(const ParamList& params, const Tensor& inputs, Forward& forward) const;
+  Tensor head(const ParamList& params, const Tensor& features) const;
+
+ private:
+  BackbonePtr backbone_;
+  std::string head_init_;
+};
+
+/// The buffers that the statistics met in a pass through the network are to move.
+ParamList network_statistics(const NormStatistics& met);
+
+/// Throws Error(bad_spec) where a head made for other tasks meets tasks of another way.
+void check_outputs(const ParamList& weights, const Shapes& shapes);
+
+/// Where batch norm takes its statistics from when queries are classified, once the weights are
+/// adapted; the option `batch_norm` of these methods.
+/// - transductive: all queries of the task together;
+/// - support: the support set's, layer by layer, under the same weights;
+/// - support_plus_one: each query's together with the whole support set;
+/// - running: running averages of training (for support passes, too).
+/// In training `support_plus_one` and `running` normalise by the batch at hand.
+Option batch_norm_option();
+
+/// The outputs of queries under adapted weights, [T,Q,O]. `met` may be null.
+Tensor query_outputs(const Network& network, const ParamList& params, const Tensor& query,
+                     const Tensor& support, const std::string& batch_norm, bool training,
+                     NormStatistics* met);
+
+/// How the support set passes through the network.
+Forward support_forward(const std::string& batch_norm, bool training);
+
+}  // namespace kshot
