@@ -81,20 +81,21 @@ TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const
   }
   NormStatistics met;
   const Tensor outputs = query_outputs(network_, adapted, tasks.query.inputs, tasks.support.inputs,
-                                       settings_.batch_norm, /*training=*/true, &met);
+                                       {settings_.batch_norm, /*training=*/true}, &met);
   losses.push_back(losses_of(outputs, tasks.query, tasks.support.inputs.size(1)));
   TaskGradients result;
   result.gradients = gradients_of(losses.back().sum(), leaves);
   result.statistics = network_statistics(met);
   result.losses = torch::stack(losses, 1).detach();
-  result.accuracy = task_accuracy(outputs, tasks.query.targets);
+  if (!tasks.query.targets.is_floating_point())
+    result.accuracy = task_accuracy(outputs, tasks.query.targets);
   return result;
 }
 
 /// Weights adapted to the tasks, after each step.
 class MamlLearner final : public Learner {
  public:
-  MamlLearner(const Maml& method, std::vector<ParamList> steps, Labelled support)
+  MamlLearner(const Maml& method, std::vector<ParamList> steps, Tensor support)
       : method_(method), steps_(std::move(steps)), support_(std::move(support)) {}
 
   Tensor logits(const Tensor& query) const override { return after(steps_.back(), query); }
@@ -107,13 +108,12 @@ class MamlLearner final : public Learner {
 
  private:
   Tensor after(const ParamList& params, const Tensor& query) const {
-    return query_outputs(method_.network_, params, query, support_.inputs,
-                         method_.settings_.batch_norm, /*training=*/false, nullptr);
+    return query_outputs(method_.network_, params, query, support_, {method_.settings_.batch_norm});
   }
 
   const Maml& method_;
   std::vector<ParamList> steps_;
-  Labelled support_;
+  Tensor support_;
 };
 
 std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& support,
@@ -131,7 +131,7 @@ std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& s
         /*second_order=*/false);
     by_step.push_back(cut_off(adapted, settings_.adapting));
   }
-  return std::make_unique<MamlLearner>(*this, std::move(by_step), support);
+  return std::make_unique<MamlLearner>(*this, std::move(by_step), support.inputs);
 }
 
 namespace {

@@ -19,6 +19,9 @@ class MetaSgd final : public Maml {
       describe_common(fields);
       fields.option("second_order", second_order,
                     {.help = "the outer gradient goes through the inner gradients"});
+      fields.option("adapt", adapting.what,
+                    {.help = "what adapts: every weight, the head alone, or all but the head",
+                     .one_of = {"all", "head", "body"}});
       fields.option("adapt_norm", adapting.norms,
                     {.help = "batch norm's scale and shift adapt too"});
     }

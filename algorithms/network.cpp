@@ -50,9 +50,10 @@ void check_outputs(const ParamList& weights, const Shapes& shapes) {
 }
 
 Option batch_norm_option() {
-  return {.help = "statistics for queries: all queries' of the task, the support set's under the "
-                  "same weights, each query's with the support set, or running averages of "
-                  "training (for the support set too)",
+  return {.help =
+              "statistics for queries: all queries' of the task, the support set's under the "
+              "same weights, each query's with the support set, or running averages of "
+              "training (for the support set too)",
           .one_of = {"transductive", "support", "support_plus_one", "running"}};
 }
 
@@ -61,29 +62,46 @@ Forward support_forward(const std::string& batch_norm, bool training) {
   return {.norm = running ? NormMode::running : NormMode::batch, .training = training};
 }
 
+namespace {
+
+/// Each query in a batch with the whole support set.
+Tensor one_by_one(const Network& network, const ParamList& params, const Tensor& query,
+                  const Tensor& support, const QueryPass& pass) {
+  std::vector<Tensor> outputs;
+  for (int64_t j = 0; j < query.size(1); ++j) {
+    Forward forward{.norm = NormMode::batch, .film = pass.film};
+    const Tensor images = torch::cat({support, query.narrow(1, j, 1)}, 1);
+    outputs.push_back(network.outputs(params, images, forward).narrow(1, support.size(1), 1));
+  }
+  return torch::cat(outputs, 1);
+}
+
+/// The support set passes first; its statistics are part of the graph.
+Tensor by_support(const Network& network, const ParamList& params, const Tensor& query,
+                  const Tensor& support, const QueryPass& pass, NormStatistics& met) {
+  Forward first{.norm = NormMode::batch,
+                .met = &met,
+                .differentiable_met = torch::GradMode::is_enabled(),
+                .training = pass.training,
+                .film = pass.film};
+  network.outputs(params, support, first);
+  Forward forward{
+      .norm = NormMode::given, .given = &met, .training = pass.training, .film = pass.film};
+  return network.outputs(params, query, forward);
+}
+
+}  // namespace
+
 Tensor query_outputs(const Network& network, const ParamList& params, const Tensor& query,
-                     const Tensor& support, const std::string& batch_norm, bool training,
-                     NormStatistics* met) {
-  if (batch_norm == "support") {
-    NormStatistics of_support;
-    Forward first{.norm = NormMode::batch, .met = &of_support, .training = training};
-    first.differentiable_met = torch::GradMode::is_enabled();
-    network.outputs(params, support, first);
-    if (met != nullptr) *met = of_support;
-    Forward forward{.norm = NormMode::given, .given = &of_support, .training = training};
-    return network.outputs(params, query, forward);
+                     const Tensor& support, const QueryPass& pass, NormStatistics* met) {
+  if (pass.batch_norm == "support") {
+    NormStatistics own;
+    return by_support(network, params, query, support, pass, met != nullptr ? *met : own);
   }
-  if (batch_norm == "support_plus_one" && !training) {
-    const int64_t last = support.size(1);
-    std::vector<Tensor> one_by_one;
-    for (int64_t j = 0; j < query.size(1); ++j) {
-      Forward forward{.norm = NormMode::batch};
-      const Tensor images = torch::cat({support, query.narrow(1, j, 1)}, 1);
-      one_by_one.push_back(network.outputs(params, images, forward).narrow(1, last, 1));
-    }
-    return torch::cat(one_by_one, 1);
-  }
-  Forward forward = support_forward(batch_norm, training);
+  if (pass.batch_norm == "support_plus_one" && !pass.training)
+    return one_by_one(network, params, query, support, pass);
+  Forward forward = support_forward(pass.batch_norm, pass.training);
+  forward.film = pass.film;
   if (forward.norm == NormMode::batch) forward.met = met;
   return network.outputs(params, query, forward);
 }

@@ -33,21 +33,28 @@ ParamList network_statistics(const NormStatistics& met);
 /// Throws Error(bad_spec) where a head made for other tasks meets tasks of another way.
 void check_outputs(const ParamList& weights, const Shapes& shapes);
 
-/// Where batch norm takes its statistics from when queries are classified, once the weights are
-/// adapted; the option `batch_norm` of these methods.
+/// The option `batch_norm` of these methods: where batch norm takes its statistics from when
+/// queries are classified under adapted weights.
 /// - transductive: all queries of the task together;
-/// - support: the support set's, layer by layer, under the same weights;
-/// - support_plus_one: each query's together with the whole support set;
+/// - support: the support set, layer by layer, under the same weights;
+/// - support_plus_one: each query together with the whole support set;
 /// - running: running averages of training (for support passes, too).
 /// In training `support_plus_one` and `running` normalise by the batch at hand.
 Option batch_norm_option();
 
-/// The outputs of queries under adapted weights, [T,Q,O]. `met` may be null.
-Tensor query_outputs(const Network& network, const ParamList& params, const Tensor& query,
-                     const Tensor& support, const std::string& batch_norm, bool training,
-                     NormStatistics* met);
-
 /// How the support set passes through the network.
 Forward support_forward(const std::string& batch_norm, bool training);
+
+/// How queries do.
+struct QueryPass {
+  const std::string& batch_norm;
+  bool training = false;
+  const Film* film = nullptr;
+};
+
+/// The outputs of queries under adapted weights, [T,Q,O]. `met`, which may be null, gets the
+/// statistics that were met.
+Tensor query_outputs(const Network& network, const ParamList& params, const Tensor& query,
+                     const Tensor& support, const QueryPass& pass, NormStatistics* met = nullptr);
 
 }  // namespace kshot

@@ -109,6 +109,12 @@ const EmbeddedFile* find_preset(const std::string& name) {
   return nullptr;
 }
 
+/// A preset that another one names, beside it or by its whole name.
+const EmbeddedFile* find_preset_near(const std::filesystem::path& folder, const std::string& name) {
+  const EmbeddedFile* preset = find_preset((folder / name).generic_string());
+  return preset != nullptr ? preset : find_preset(name);
+}
+
 /// `over` on top of `base`; objects are merged, everything else is replaced.
 Json merged(Json base, const Json& over) {
   const bool other_plugin = base.is_object() && over.is_object() && over.contains("name") &&
@@ -140,8 +146,9 @@ Json load_with_extends(const std::string& file_or_preset, const std::filesystem:
   if (std::filesystem::is_regular_file(near)) {
     json = parse_spec(read_file(near), near.string());
     own_folder = near.parent_path();
-  } else if (const EmbeddedFile* preset = find_preset(file_or_preset)) {
+  } else if (const EmbeddedFile* preset = find_preset_near(folder, file_or_preset)) {
     json = parse_spec(std::string(preset->text), file_or_preset);
+    own_folder = std::filesystem::path(preset->path).parent_path();
   } else {
     std::vector<std::string> names;
     for (const EmbeddedFile& file : embedded_specs())

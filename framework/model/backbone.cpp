@@ -18,6 +18,7 @@ class WithKernels final : public Backbone {
   std::vector<int64_t> output_shape(std::span<const int64_t> input) const override {
     return inner_->output_shape(input);
   }
+  int64_t film_channels() const override { return inner_->film_channels(); }
 
  private:
   BackbonePtr inner_;

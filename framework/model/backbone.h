@@ -31,6 +31,12 @@ using NormStatistics = std::vector<LayerStatistics>;
 /// Who computes: the plain composition of LibTorch operations, or our own where they cover a call.
 enum class Kernels { reference, fast };
 
+/// Feature-wise modulation of one layer, x -> scale x + shift, [T,C] each (FiLM: Perez et al.
+/// 2018).
+struct Film {
+  Tensor scale, shift;
+};
+
 /// How one pass through a network is done.
 struct Forward {
   NormMode norm = NormMode::batch;
@@ -39,6 +45,7 @@ struct Forward {
   bool differentiable_met = false;        ///< `met` stays linked to the graph (mode `support`)
   bool training = false;                  ///< dropout and its like; says nothing about batch norm
   std::span<const Stream> streams = {};   ///< one per task, for dropout
+  const Film* film = nullptr;             ///< applied to the layer of Backbone::film_channels()
   Kernels kernels = Kernels::reference;   ///< set by with_kernels()
 };
 
@@ -63,6 +70,9 @@ class Backbone {
 
   /// The shape that features() has for one sample: {F} or {C,h,w}.
   virtual std::vector<int64_t> output_shape(std::span<const int64_t> input) const = 0;
+
+  /// The channels of the layer that Forward::film modulates; 0 where there is none.
+  virtual int64_t film_channels() const { return 0; }
 };
 
 struct BackboneFacts {

@@ -132,6 +132,10 @@ class Conv4 final : public Backbone {
     return {options_.features == "mean" ? channels : channels * height * width};
   }
 
+  int64_t film_channels() const override {
+    return options_.channels[static_cast<size_t>(film_block())];
+  }
+
  private:
   static std::string block_name(int64_t i) { return "block" + std::to_string(i + 1); }
 
@@ -150,8 +154,12 @@ class Conv4 final : public Backbone {
     result.pool_same = options_.pool_edge == "keep";
     result.negative_slope = options_.negative_slope;
     result.eps = options_.norm_eps;
+    result.film = i == film_block();
     return result;
   }
+
+  /// The last block but one, as CAVIA's third of four.
+  int64_t film_block() const { return std::max<int64_t>(0, options_.blocks - 2); }
 
   static int64_t size_after(const ConvBlock& block, int64_t size) {
     const int64_t padding = block.conv.padding == Conv2d::Padding::none ? 0 : 2;

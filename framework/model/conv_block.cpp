@@ -40,11 +40,22 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const
   return conv2d(x, weight, bias, block.conv);
 }
 
+const Film* film_for(const ConvBlock& block, const Forward& forward) {
+  return block.film ? forward.film : nullptr;
+}
+
+Tensor modulated(const Tensor& y, const Film& film) {
+  const auto along = [&](const Tensor& value) { return value.view({y.size(0), 1, -1, 1, 1}); };
+  return y * along(film.scale) + along(film.shift);
+}
+
 /// Whether all that follows the convolution is norm_pool's business.
 bool fusable(const Tensor& y, const NormParams& norm, const ConvBlock& block,
              const Forward& forward) {
-  if (forward.kernels != Kernels::fast || !block.norm || (block.pool && block.pool_same))
+  if (forward.kernels != Kernels::fast || !block.norm || (block.pool && block.pool_same) ||
+      film_for(block, forward) != nullptr) {
     return false;
+  }
   return block.stages.front() == Stage::norm && norm_pool_covers(y, norm, forward);
 }
 
@@ -64,7 +75,8 @@ Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& n
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {
       case Stage::norm:
-        if (block.norm) y = batch_norm(y, norm_params(params, name + ".norm", block.eps), forward);
+        if (block.norm) y = batch_norm(y, norm, forward);
+        if (const Film* film = film_for(block, forward)) y = modulated(y, *film);
         break;
       case Stage::activation:
         y = block.negative_slope == 0 ? torch::relu(y) : torch::leaky_relu(y, block.negative_slope);

@@ -19,6 +19,7 @@ struct ConvBlock {
   bool pool_same = false;     ///< an odd last row or column is pooled too
   double negative_slope = 0;  ///< 0: ReLU; else LeakyReLU
   double eps = 1e-5;
+  bool film = false;  ///< Forward::film, if any, acts on this block, behind its norm
 };
 
 /// x [T,N,C,H,W] -> [T,N,O,h,w] with parameters `name.conv.weight`, `name.conv.bias`,

@@ -1,0 +1,220 @@
+// Reptile. Nichol, Achiam, Schulman: "On first-order meta-learning algorithms", 2018.
+//
+// A task's weights phi are a few optimiser steps on minibatches of its examples away from the
+// common weights theta; theta then moves towards them: theta <- theta + epsilon mean(phi - theta).
+// `learn` answers theta - phi, so that SGD with rate epsilon is that step: optimizer "sgd", a
+// linear schedule from 1 to 0; meta_batch 1 is the serial form, more the batched one.
+//
+// Differences from the reference code (openai/supervised-reptile):
+// 1. There the inner Adam (beta1 = 0) keeps its second moments from task to task. Here each task
+//    begins without any, so that a task's result does not depend on those before it.
+// 2. Minibatches are drawn from the task's own stream; as there, the examples are shuffled, gone
+//    through, and shuffled again.
+// 3. Batch norm's scale and shift adapt, as there, and running averages play no part:
+//    `transductive` classifies all queries in one batch, `support_plus_one` each with the support.
+#include <numeric>
+
+#include "algorithms/inner_loop.h"
+#include "algorithms/network.h"
+#include "framework/base/error.h"
+#include "framework/model/initialise.h"
+
+namespace kshot {
+namespace {
+
+struct ReptileOptions {
+  std::string inner_optimizer = "adam";
+  double inner_lr = 1e-3;
+  int64_t inner_steps = 5;
+  int64_t inner_batch = 10;
+  int64_t test_inner_steps = 50;
+  int64_t test_inner_batch = 5;
+  double beta2 = 0.999;
+  std::string batch_norm = "transductive";
+  std::string head_init = "pytorch";
+
+  void describe(Fields& fields) {
+    fields.option(
+        "inner_optimizer", inner_optimizer,
+        {.help = "Adam with beta1 = 0, or plain gradient descent", .one_of = {"adam", "sgd"}});
+    fields.option("inner_lr", inner_lr, {.help = "its step size", .symbol = "α", .min = 0});
+    fields.option("inner_steps", inner_steps,
+                  {.help = "minibatches of a training task", .symbol = "k", .min = 1, .max = 1000});
+    fields.option("inner_batch", inner_batch,
+                  {.help = "images of a minibatch; at most the whole support set", .min = 1});
+    fields.option("test_inner_steps", test_inner_steps,
+                  {.help = "minibatches of a test task", .min = 0, .max = 10000});
+    fields.option("test_inner_batch", test_inner_batch,
+                  {.help = "images of a minibatch at test", .min = 1});
+    fields.option(
+        "beta2", beta2,
+        {.help = "Adam's decay of squared gradients", .symbol = "β2", .min = 0, .max = 1});
+    Option norm = batch_norm_option();
+    norm.one_of = {"transductive", "support_plus_one"};
+    norm.help =
+        "statistics for queries: all queries' of the task, or each query's with the support set";
+    fields.option("batch_norm", batch_norm, norm);
+    fields.option("head_init", head_init,
+                  {.help = "initial weights of the linear head", .one_of = initial_schemes()});
+  }
+};
+
+/// Minibatches of [0, count): shuffled, gone through, shuffled again.
+class Minibatches {
+ public:
+  Minibatches(Stream stream, int64_t count, int64_t size)
+      : stream_(std::move(stream)), count_(count), size_(std::min(size, count)) {}
+
+  Tensor next() {
+    std::vector<int64_t> batch;
+    while (static_cast<int64_t>(batch.size()) < size_) {
+      if (left_.empty()) left_ = stream_.permutation(count_);
+      batch.push_back(left_.back());
+      left_.pop_back();
+    }
+    return torch::tensor(batch, torch::kLong);
+  }
+
+ private:
+  Stream stream_;
+  int64_t count_, size_;
+  std::vector<int64_t> left_;
+};
+
+class Reptile final : public Algorithm {
+ public:
+  using Options = ReptileOptions;
+
+  Reptile(const Options& options, BackbonePtr backbone)
+      : options_(options), network_(std::move(backbone), options.head_init) {}
+
+  ParamList init(const Shapes& shapes, Stream stream) const override {
+    return network_.init(shapes, stream);
+  }
+
+  TaskGradients learn(const ParamList& weights, const Episodes& tasks,
+                      const Context& context) const override {
+    Trail trail;
+    const ParamList adapted = descended(weights, tasks.support, options_.inner_steps,
+                                        options_.inner_batch, context, &trail);
+    TaskGradients result;
+    for (const Param& param : weights.with_role(Role::learnable)) {
+      const Tensor movement = param.value.unsqueeze(0) - adapted[param.name];
+      result.gradients.add({param.name, movement.sum(0), param.role, param.group});
+    }
+    result.statistics = network_statistics(trail.met);
+    result.losses = torch::stack(trail.losses, 1);
+    result.accuracy = trail.accuracy;
+    return result;
+  }
+
+  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support,
+                                 const Shapes& shapes, const Context& context) const override;
+
+  bool transductive() const override { return options_.batch_norm == "transductive"; }
+  std::string batch_norm() const override { return options_.batch_norm; }
+
+ private:
+  friend class ReptileLearner;
+
+  inline static const Adapting kAdapting{};
+
+  /// What was met on the way.
+  struct Trail {
+    std::vector<Tensor> losses;  ///< [T] of each minibatch
+    Tensor accuracy;             ///< [T] of the last
+    NormStatistics met;          ///< in the last
+  };
+
+  /// The tasks' own weights after `steps` minibatches, constants.
+  ParamList descended(const ParamList& weights, const Labelled& support, int64_t steps,
+                      int64_t batch, const Context& context, Trail* trail) const {
+    const torch::AutoGradMode with_gradients(true);
+    const int64_t tasks = support.inputs.size(0);
+    std::vector<Minibatches> batches;
+    for (int64_t t = 0; t < tasks; ++t)
+      batches.emplace_back(context.stream(Purpose::algorithm, t), support.inputs.size(1), batch);
+    ParamList params = cut_off(one_copy_per_task(weights, kAdapting, tasks), kAdapting);
+    std::map<std::string, Tensor> squares;  // Adam's second moments
+    for (int64_t step = 0; step < steps; ++step) {
+      const Labelled images = chosen(support, batches);
+      NormStatistics met;
+      Forward forward{.norm = NormMode::batch, .met = &met, .training = trail != nullptr};
+      const Tensor outputs = network_.outputs(params, images.inputs, forward);
+      const Tensor losses = task_loss(outputs, images.targets);
+      if (trail != nullptr) {
+        trail->losses.push_back(losses.detach());
+        if (!images.targets.is_floating_point())
+          trail->accuracy = task_accuracy(outputs, images.targets);
+        trail->met = met;
+      }
+      const ParamList next = descend(
+          params, kAdapting, losses,
+          [&](const Param& param, const Tensor& gradient) {
+            return stepped(param.value, gradient, squares[param.name], step);
+          },
+          /*second_order=*/false);
+      params = cut_off(next, kAdapting);
+    }
+    return params;
+  }
+
+  /// One step of Adam with beta1 = 0 (Kingma & Ba 2015, with the reference's epsilon outside the
+  /// correction), or of gradient descent; every element by itself, so that tasks stay apart.
+  Tensor stepped(const Tensor& value, const Tensor& gradient, Tensor& squares, int64_t step) const {
+    if (options_.inner_optimizer == "sgd") return value.sub(gradient, options_.inner_lr);
+    constexpr double kEpsilon = 1e-8;
+    const Tensor square = gradient.square() * (1 - options_.beta2);
+    squares = squares.defined() ? squares * options_.beta2 + square : square;
+    const double correction =
+        std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(step + 1)));
+    return value - options_.inner_lr * correction * gradient / (squares.sqrt() + kEpsilon);
+  }
+
+  /// The next minibatch of each task.
+  static Labelled chosen(const Labelled& support, std::vector<Minibatches>& batches) {
+    std::vector<Tensor> inputs, targets;
+    for (size_t t = 0; t < batches.size(); ++t) {
+      const auto task = static_cast<int64_t>(t);
+      const Tensor rows = batches[t].next().to(support.inputs.device());
+      inputs.push_back(support.inputs[task].index_select(0, rows));
+      targets.push_back(support.targets[task].index_select(0, rows));
+    }
+    return {torch::stack(inputs), torch::stack(targets)};
+  }
+
+  Options options_;
+  Network network_;
+};
+
+class ReptileLearner final : public Learner {
+ public:
+  ReptileLearner(const Reptile& method, ParamList params, Tensor support)
+      : method_(method), params_(std::move(params)), support_(std::move(support)) {}
+
+  Tensor logits(const Tensor& query) const override {
+    return query_outputs(method_.network_, params_, query, support_, {method_.options_.batch_norm});
+  }
+
+ private:
+  const Reptile& method_;
+  ParamList params_;
+  Tensor support_;
+};
+
+std::unique_ptr<Learner> Reptile::adapt(const ParamList& weights, const Labelled& support,
+                                        const Shapes& shapes, const Context& context) const {
+  check_outputs(weights, shapes);
+  return std::make_unique<ReptileLearner>(*this,
+                                          descended(weights, support, options_.test_inner_steps,
+                                                    options_.test_inner_batch, context, nullptr),
+                                          support.inputs);
+}
+
+const AlgorithmRegistration kReptile{algorithm_plugin<Reptile>(
+    {.name = "reptile",
+     .summary = "moves the weights towards each task's own, which a few optimiser steps find",
+     .paper = "Nichol et al. 2018, On first-order meta-learning algorithms"})};
+
+}  // namespace
+}  // namespace kshot
