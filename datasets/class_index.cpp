@@ -127,6 +127,13 @@ void check_view(const Manifest& manifest, const DatasetView& view) {
     if (!(value > 0)) throw Error(Exit::bad_spec, "dataset.std is {}; it must be above 0", value);
   }
   const std::vector<int64_t>& shape = manifest.shape;
+  if (view.invert && (manifest.dtype != torch::kByte || shape.size() != 3)) {
+    throw Error(Exit::bad_spec,
+                "dataset.invert is true; only 8-bit images can be inverted, and samples of \"{}\" "
+                "are {}{}",
+                manifest.name, fmt::join(shape, "x"),
+                manifest.dtype == torch::kByte ? "" : " floating-point numbers");
+  }
   if (view.rotations != "none" && (shape.size() != 3 || shape[1] != shape[2])) {
     throw Error(Exit::bad_spec,
                 "dataset.rotations is \"{}\"; only square images can be turned, and samples of "

@@ -39,11 +39,13 @@ std::vector<IndexedClass> index_classes(const Manifest& manifest, const DatasetV
 const SplitScheme& find_scheme(const Manifest& manifest, const DatasetView& view);
 
 /// Throws Error(bad_spec) where the view does not fit the samples: a mean of three channels for
-/// gray images, rotations of images that are not square.
+/// gray images, rotations of samples that are no square images, inversion of other than 8-bit
+/// images.
 void check_view(const Manifest& manifest, const DatasetView& view);
 
-/// Samples [n,C,H,W] of any dtype as float32 network input: uint8 scaled to [0,1], then inverted
-/// (1 - x) and normalised, (x - mean) / std per channel, as the view says.
+/// Samples [n,C,H,W] or [n,...] of any dtype as float32 network input: uint8 scaled to [0,1], other
+/// numbers as they are; then inverted (1 - x) and normalised, (x - mean) / std per channel (the
+/// first axis of a sample), as the view says.
 Tensor to_input(const Tensor& samples, const DatasetView& view);
 
 }  // namespace kshot

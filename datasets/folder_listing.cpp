@@ -4,8 +4,8 @@
 #include <map>
 #include <tuple>
 
+#include "datasets/outside_text.h"
 #include "framework/base/error.h"
-#include "framework/base/fields.h"
 
 namespace kshot {
 namespace {
@@ -16,33 +16,11 @@ constexpr int kMaxDepth = 16;  // symbolic links may lead in circles
 
 std::string utf8_name(const fs::path& path) {
   std::string name = path.filename().string();
-  try {
-    (void)Json(name).dump();
-  } catch (const Json::exception&) {
-    throw Error(Exit::bad_data, "{}: the name of \"{}\" is not UTF-8", path.parent_path().string(),
-                Json(name).dump(-1, ' ', true, Json::error_handler_t::replace));
+  if (!is_utf8(name)) {
+    throw Error(Exit::bad_data, "{}: the name of {} is not UTF-8", path.parent_path().string(),
+                quoted(name));
   }
   return name;
-}
-
-/// What lies in a folder, hidden entries left out, by name.
-std::map<std::string, fs::path> entries_of(const fs::path& folder) {
-  std::map<std::string, fs::path> entries;
-  std::error_code error;
-  fs::directory_iterator iterator(folder, error);
-  for (; !error && iterator != fs::directory_iterator(); iterator.increment(error)) {
-    const std::string name = utf8_name(iterator->path());
-    if (!name.starts_with('.')) entries.emplace(name, iterator->path());
-  }
-  if (error) throw Error(Exit::io, "{}: cannot be read: {}", folder.string(), error.message());
-  return entries;
-}
-
-bool is_image(const fs::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
 class Lister {
@@ -50,7 +28,7 @@ class Lister {
   explicit Lister(fs::path top) : top_(std::move(top)) {}
 
   FolderListing list() {
-    const std::map<std::string, fs::path> entries = entries_of(top_);
+    const std::map<std::string, fs::path> entries = folder_entries(top_);
     listing_.split_folders = only_splits(entries);
     for (const auto& [name, path] : entries) {
       if (fs::is_directory(path)) {
@@ -84,13 +62,13 @@ class Lister {
             const std::string& split, const std::string& relative, int depth) {
     if (depth > kMaxDepth)
       throw Error(Exit::bad_data, "{}: folders in folders without end", folder.string());
-    for (const auto& [entry, path] : entries_of(folder)) {
+    for (const auto& [entry, path] : folder_entries(folder)) {
       if (fs::is_directory(path)) {
         walk(path, name.empty() ? entry : name + "/" + entry, name, split, relative + "/" + entry,
              depth + 1);
       } else if (name.empty()) {
         count_or_refuse(path, folder);
-      } else if (is_image(path)) {
+      } else if (is_image_file(path)) {
         FolderClass& found = classes_[name];
         found.name = name;
         found.group = group;
@@ -102,7 +80,7 @@ class Lister {
   }
 
   void count_or_refuse(const fs::path& file, const fs::path& folder) {
-    if (is_image(file)) {
+    if (is_image_file(file)) {
       throw Error(Exit::bad_data,
                   "{}: image {} lies beside the class folders; images belong in a sub-folder "
                   "named after their class",
@@ -127,6 +105,25 @@ class Lister {
 };
 
 }  // namespace
+
+std::map<std::string, fs::path> folder_entries(const fs::path& folder) {
+  std::map<std::string, fs::path> entries;
+  std::error_code error;
+  fs::directory_iterator iterator(folder, error);
+  for (; !error && iterator != fs::directory_iterator(); iterator.increment(error)) {
+    const std::string name = utf8_name(iterator->path());
+    if (!name.starts_with('.')) entries.emplace(name, iterator->path());
+  }
+  if (error) throw Error(Exit::io, "{}: cannot be read: {}", folder.string(), error.message());
+  return entries;
+}
+
+bool is_image_file(const fs::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+}
 
 std::optional<std::string> canonical_split(const std::string& name) {
   if (name == "train" || name == "test" || name == "validation") return name;

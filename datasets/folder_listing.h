@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,13 @@ struct FolderListing {
 /// "train", "validation" or "test" for the names that people use ("val", "valid"); otherwise
 /// nothing.
 std::optional<std::string> canonical_split(const std::string& name);
+
+/// What lies in a folder, hidden entries left out, by name. Throws Error(io), and Error(bad_data)
+/// for a name that is not UTF-8.
+std::map<std::string, std::filesystem::path> folder_entries(const std::filesystem::path& folder);
+
+/// By its name: .png, .jpg or .jpeg in small or capital letters.
+bool is_image_file(const std::filesystem::path& file);
 
 /// Finds the images below a folder; hidden files and folders are skipped. The order does not depend
 /// on the file system. Throws Error(bad_data): no image, images beside the class folders, a name

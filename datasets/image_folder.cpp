@@ -14,8 +14,6 @@
 namespace kshot {
 namespace {
 
-constexpr size_t kEnoughClasses = 10;  // 2 for validation, 2 for test
-
 std::string folder_name(const std::filesystem::path& folder) {
   const std::filesystem::path whole = std::filesystem::weakly_canonical(folder);
   return whole.filename().empty() ? "images" : whole.filename().string();
@@ -46,39 +44,19 @@ void check_trained(const FolderListing& listing, const std::filesystem::path& to
   }
 }
 
-void add_default_rules(Manifest& manifest) {
-  const auto add = [&](SplitScheme::Kind kind) {
-    const SplitRule rule = default_rule(kind);
-    manifest.splits[rule.name] = apply_rule(rule, manifest, {}, "");
-    manifest.default_split = rule.name;
-  };
-  add(SplitScheme::Kind::images);
-  if (manifest.classes.size() >= kEnoughClasses) add(SplitScheme::Kind::classes);
-}
-
 void add_splits(const ImportRequest& request, const FolderListing& listing,
                 const std::vector<std::string>& files, ImportedData& data) {
   Manifest& manifest = data.manifest;
   if (!request.splits_file.empty()) {
-    const SplitRule rule = read_split_file(request.splits_file);
-    const SplitScheme scheme = apply_rule(rule, manifest, files, request.splits_file.string());
-    size_t named = 0;
-    for (const auto& [split, members] : scheme.members) named += members.size();
-    const bool images = rule.kind == SplitScheme::Kind::images;
-    const size_t left_out = (images ? files.size() : manifest.classes.size()) - named;
-    if (left_out > 0) {
-      data.notes.push_back(
-          fmt::format("{} {} in no split", left_out, images ? "images are" : "classes are"));
-    }
-    manifest.splits[rule.name] = scheme;
-    manifest.default_split = rule.name;
+    if (const auto note = add_split_file(request.splits_file, files, manifest))
+      data.notes.push_back(*note);
   } else if (listing.split_folders) {
     manifest.splits["folders"] = folder_scheme(listing);
     manifest.default_split = "folders";
     if (manifest.splits["folders"].kind == SplitScheme::Kind::images)
       check_trained(listing, request.sources[0]);
   } else {
-    add_default_rules(manifest);
+    add_default_splits(manifest);
   }
 }
 

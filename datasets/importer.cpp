@@ -1,5 +1,7 @@
 #include "datasets/importer.h"
 
+#include <algorithm>
+
 #include "datasets/hdf5_pack.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
@@ -26,11 +28,30 @@ void check(const ImportRequest& request) {
   }
 }
 
+/// An option that the importer would pass over in silence.
+void check_options(const ImporterFacts& facts, const ImportRequest& request) {
+  const std::pair<const char*, bool> given[] = {{"image-size", request.image_size != 0},
+                                                {"resize", request.resize.has_value()},
+                                                {"channels", request.channels != 0},
+                                                {"keep-original", request.keep_original},
+                                                {"splits", !request.splits_file.empty()},
+                                                {"label-column", !request.label_column.empty()},
+                                                {"allow-incomplete", request.allow_incomplete}};
+  for (const auto& [option, is_given] : given) {
+    const bool known =
+        std::find(facts.options.begin(), facts.options.end(), option) != facts.options.end();
+    if (is_given && !known) {
+      throw Error(Exit::bad_spec, "importing {} takes no --{}, but --{}", facts.name, option,
+                  fmt::join(facts.options, ", --"));
+    }
+  }
+}
+
 }  // namespace
 
 ImageSetOptions ImportRequest::image_options() const {
   return {.image_size = image_size,
-          .resampling = resize,
+          .resampling = resize.value_or(Resampling::bilinear),
           .channels = channels,
           .keep_original = keep_original,
           .threads = threads,
@@ -48,6 +69,7 @@ ImportResult import_dataset(const std::string& importer, const ImportRequest& re
                             const std::filesystem::path& pack) {
   const Importer& found = Registry<Importer>::instance().find(importer);
   check(request);
+  check_options(found.facts, request);
   if (pack.has_parent_path()) make_folder(pack.parent_path());
   {
     const AtomicFile probe(pack);

@@ -14,12 +14,14 @@ namespace kshot {
 /// What `kshot data import` was asked for.
 struct ImportRequest {
   std::vector<std::filesystem::path> sources;
-  int64_t image_size = 0;  ///< 0 = as stored
-  Resampling resize = Resampling::bilinear;
+  int64_t image_size = 0;             ///< 0 = as stored
+  std::optional<Resampling> resize;   ///< bilinear unless given
   std::filesystem::path splits_file;  ///< empty = the importer's own rule
   bool keep_original = false;
-  int64_t channels = 0;  ///< 1 gray, 3 RGB, 0 = gray if every image is
-  int threads = 2;       ///< the result does not depend on it
+  int64_t channels = 0;           ///< 1 gray, 3 RGB, 0 = gray if every image is
+  std::string label_column;       ///< of a table: a name or a number from 1; empty = the last
+  bool allow_incomplete = false;  ///< take what is there of a data set whose content is known
+  int threads = 2;                ///< the result does not depend on it
   ImportProgress progress = {};
 
   ImageSetOptions image_options() const;
@@ -40,6 +42,9 @@ struct ImportedData {
 struct ImporterFacts {
   std::string name, summary;
   std::string sources;  ///< what SOURCE... are
+  /// Those of `kshot data import` that it reads, beyond --out and --threads. Others are refused.
+  std::vector<std::string> options = {"image-size", "resize", "channels", "keep-original",
+                                      "splits"};
 };
 
 /// A format that can be made into a pack. One file each, ending in one registration.

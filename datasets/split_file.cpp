@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 #include "datasets/folder_listing.h"
+#include "datasets/outside_text.h"
 #include "datasets/split_rule.h"
+#include "datasets/text_lines.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 
@@ -18,47 +19,27 @@ std::string split_name(const std::string& text, const std::string& where) {
               where, text);
 }
 
-/// The cells of one line; a cell in quotes may hold commas, and quotes doubled.
-std::vector<std::string> csv_cells(const std::string& line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += line[++i];
-    } else if (line[i] == '"') {
-      quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      cells.emplace_back();
-    } else if (line[i] != '\r') {
-      cells.back() += line[i];
-    }
-  }
-  return cells;
-}
-
 size_t column(const std::vector<std::string>& header, const char* name) {
   return static_cast<size_t>(std::find(header.begin(), header.end(), name) - header.begin());
 }
 
 SplitRule read_csv(std::string text, const std::string& where) {
-  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
-  std::istringstream lines(text);
-  std::string line;
-  std::getline(lines, line);
-  const std::vector<std::string> header = csv_cells(line);
+  TextLines lines(std::move(text));
+  const std::string first = lines.next().value_or("");
+  const std::vector<std::string> header = csv_cells(first);
   const size_t split_at = column(header, "split"), file_at = column(header, "filename");
   const size_t name_at = file_at < header.size() ? file_at : column(header, "class");
   if (split_at == header.size() || name_at == header.size()) {
     throw Error(Exit::bad_data,
-                "{}: the first line is \"{}\", expected columns class,split or filename,split",
-                where, line.substr(0, 80));
+                "{}: the first line is {}, expected columns class,split or filename,split", where,
+                quoted(first));
   }
   SplitRule rule;
   rule.kind = name_at == file_at ? SplitScheme::Kind::images : SplitScheme::Kind::classes;
-  for (int number = 2; std::getline(lines, line); ++number) {
-    const std::vector<std::string> cells = csv_cells(line);
-    if (cells.size() == 1 && cells[0].empty()) continue;
-    const std::string here = fmt::format("{}, line {}", where, number);
+  while (const auto line = lines.next()) {
+    const std::vector<std::string> cells = csv_cells(*line);
+    if (cells.empty()) continue;
+    const std::string here = fmt::format("{}, line {}", where, lines.number());
     if (cells.size() != header.size()) {
       throw Error(Exit::bad_data, "{}: {} cells, expected {}", here, cells.size(), header.size());
     }

@@ -10,6 +10,8 @@
 namespace kshot {
 namespace {
 
+constexpr size_t kEnoughClasses = 10;  // 2 for validation, 2 for test
+
 /// Names to numbers: classes, or rows by the path of their image and by every end of it that is
 /// unique.
 class NameIndex {
@@ -126,7 +128,39 @@ SplitRule default_rule(SplitScheme::Kind kind) {
 SplitScheme apply_rule(const SplitRule& rule, const Manifest& manifest,
                        const std::vector<std::string>& files, const std::string& where) {
   if (!rule.fractions.empty()) return by_fractions(rule, manifest);
+  if (rule.kind == SplitScheme::Kind::images && files.empty()) {
+    throw Error(
+        Exit::bad_data,
+        "{}: names files, and the samples of \"{}\" are none; expected names of classes, or "
+        "fractions",
+        where, manifest.name);
+  }
   return by_names(rule, NameIndex(manifest, files, rule.kind), where);
+}
+
+std::optional<std::string> add_split_file(const std::filesystem::path& path,
+                                          const std::vector<std::string>& files,
+                                          Manifest& manifest) {
+  const SplitRule rule = read_split_file(path);
+  const SplitScheme scheme = apply_rule(rule, manifest, files, path.string());
+  manifest.splits[rule.name] = scheme;
+  manifest.default_split = rule.name;
+  size_t named = 0;
+  for (const auto& [split, members] : scheme.members) named += members.size();
+  const bool images = rule.kind == SplitScheme::Kind::images;
+  const size_t all = images ? static_cast<size_t>(manifest.samples()) : manifest.classes.size();
+  if (named == all) return std::nullopt;
+  return fmt::format("{} {} in no split", all - named, images ? "images are" : "classes are");
+}
+
+void add_default_splits(Manifest& manifest) {
+  const auto add = [&](SplitScheme::Kind kind) {
+    const SplitRule rule = default_rule(kind);
+    manifest.splits[rule.name] = apply_rule(rule, manifest, {}, "");
+    manifest.default_split = rule.name;
+  };
+  add(SplitScheme::Kind::images);
+  if (manifest.classes.size() >= kEnoughClasses) add(SplitScheme::Kind::classes);
 }
 
 }  // namespace kshot

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,22 @@ SplitRule read_split_file(const std::filesystem::path& path);
 SplitRule default_rule(SplitScheme::Kind kind);
 
 /// Looks the names up. `files` are the image paths of each row, for rules about images: a name is
-/// the path, or its end where only one image ends so. Fractions: classes (or the images of each
-/// class) are permuted by the seed; validation gets round(f n) of them, test round(f n), at least
-/// one each where there are three, and train the rest. Throws Error(bad_data) for an unknown name,
-/// with the nearest one, and for one in two splits; `where` is what messages begin with.
+/// the path, or its end where only one image ends so; data without files have none. Fractions:
+/// classes (or the images of each class) are permuted by the seed; validation gets round(f n) of
+/// them, test round(f n), at least one each where there are three, and train the rest. Throws
+/// Error(bad_data) for an unknown name, with the nearest one, and for one in two splits; `where` is
+/// what messages begin with.
 SplitScheme apply_rule(const SplitRule& rule, const Manifest& manifest,
                        const std::vector<std::string>& files, const std::string& where);
+
+/// Divides by --splits FILE, which becomes the default scheme. Returns a note where something is in
+/// no split. Throws as the two above.
+std::optional<std::string> add_split_file(const std::filesystem::path& path,
+                                          const std::vector<std::string>& files,
+                                          Manifest& manifest);
+
+/// For data that nobody divided: the scheme "images", and from ten classes on "random", which is
+/// then the default.
+void add_default_splits(Manifest& manifest);
 
 }  // namespace kshot

@@ -68,6 +68,8 @@ int import(const Arguments& arguments, const Words& words) {
   request.splits_file = text_of(arguments, "splits");
   request.keep_original = flag(arguments, "keep-original");
   request.channels = channels_of(arguments);
+  request.label_column = text_of(arguments, "label-column");
+  request.allow_incomplete = flag(arguments, "allow-incomplete");
   request.threads = threads_of(arguments);
   std::optional<Progress> progress;
   request.progress = progress_into(progress, "import", arguments);
@@ -124,8 +126,8 @@ const std::vector<Action>& actions() {
        "data import FORMAT SOURCE... --out PACK.h5 [options]",
        2,
        1000,
-       {"out", "image-size", "resize", "splits", "keep-original", "channels", "threads", "quiet",
-        "json"},
+       {"out", "image-size", "resize", "splits", "keep-original", "channels", "label-column",
+        "allow-incomplete", "threads", "quiet", "json"},
        import},
       {"info", "data info PACK.h5 [--json]", 1, 1, {"json"}, info},
       {"verify", "data verify PACK.h5 [--json]", 1, 1, {"json"}, verify},
@@ -171,7 +173,7 @@ std::string import_formats() {
   const auto& importers = Registry<Importer>::instance();
   for (const std::string& name : importers.names()) {
     const ImporterFacts& facts = importers.find(name).facts;
-    text += fmt::format("{}  {:<10} {}; SOURCE: {}", text.empty() ? "" : "\n", name, facts.summary,
+    text += fmt::format("{}  {:<13} {}; SOURCE: {}", text.empty() ? "" : "\n", name, facts.summary,
                         facts.sources);
   }
   return text;
@@ -185,7 +187,7 @@ Command data_command() {
   command.summary = "make data packs from images, show and check them, write pictures out";
   command.usage = "data import|info|verify|export ...";
   command.details =
-      "  kshot data import FORMAT SOURCE... --out PACK.h5   make a pack of images\n"
+      "  kshot data import FORMAT SOURCE... --out PACK.h5   make a pack of images or vectors\n"
       "  kshot data info PACK.h5                            what a pack holds\n"
       "  kshot data verify PACK.h5                          whether every byte is as it was "
       "written\n"
@@ -206,6 +208,11 @@ Command data_command() {
       "keep-original", "import: keep the image files themselves, decoded and resized on load")(
       "channels", po::value<std::string>()->value_name("gray|rgb"),
       "import: by default gray if every image is")(
+      "label-column", po::value<std::string>()->value_name("COLUMN"),
+      "import vectors: the column of a CSV file that holds the labels, by name or number from 1; "
+      "by default the last")(
+      "allow-incomplete",
+      "import mini_imagenet: take what is there where classes or images are missing")(
       "threads", po::value<int>()->value_name("N"),
       "import: threads that decode; never changes a byte")("quiet", "no progress on stderr")(
       "classes", po::value<int64_t>()->value_name("N"), "export: at most N classes of each split")(

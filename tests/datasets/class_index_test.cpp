@@ -98,6 +98,15 @@ TEST_CASE("a view that does not fit the samples is refused before anything is lo
   manifest.shape = {1, 4, 5};
   CHECK(message_of([&] { index_classes(manifest, view_of("", "all"), {"train"}); }).find("1x4x5") !=
         std::string::npos);
+  view = {};
+  view.invert = true;
+  CHECK(message_of([&] { index_classes(manifest, view, {"train"}); }).empty());
+  manifest.dtype = torch::kFloat;
+  CHECK(message_of([&] { index_classes(manifest, view, {"train"}); }).find("8-bit") !=
+        std::string::npos);
+  manifest.dtype = torch::kByte, manifest.shape = {20};
+  CHECK(message_of([&] { index_classes(manifest, view, {"train"}); }).find("are 20") !=
+        std::string::npos);
 }
 
 TEST_CASE("network input: bytes are scaled, then inverted, then normalised") {

@@ -118,6 +118,41 @@ TEST_CASE("a pack with one flipped byte is refused by every command") {
   CHECK_FALSE(fs::exists(folder / "out"));
 }
 
+TEST_CASE("vectors: table, pack, run, evaluate") {
+  const TemporaryFolder folder;
+  std::string table = "species,x,y\n";
+  for (int i = 0; i < 8; ++i) {
+    for (int c = 0; c < 30; ++c) table += fmt::format("s{},{},{}.{}\n", c, 10 * c, c, i);
+  }
+  write_file_atomically(folder / "points.csv", table);
+  const Outcome imported =
+      kshot(folder.path(), {"data", "import", "vectors", "points.csv", "--label-column", "species",
+                            "--out", "points.h5", "--json"});
+  INFO(imported.err);
+  REQUIRE(imported.code == 0);
+  CHECK(imported.json()["manifest"]["shape"] == Json{2});
+  CHECK(imported.json()["manifest"]["dtype"] == "float32");
+  Json spec = Json::parse(read_file(folder / test::write_tiny_spec(folder.path(), "tiny")));
+  spec["dataset"] = {{"name", "pack"}, {"path", "points.h5"}};
+  spec["algorithm"] = {{"name", "nearest_pixel"}};
+  write_file_atomically(folder / "tiny.json", spec.dump());
+  const Outcome run = kshot(folder.path(), {"run", "tiny.json", "--device", "cpu"});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(run.out.find("100.00 %") != std::string::npos);
+  CHECK(kshot(folder.path(), {"evaluate", "tiny"}).code == 0);
+  for (const char* option : {"dataset.invert=true", "dataset.rotations=all"}) {
+    const Outcome refused = kshot(folder.path(), {"run", "tiny.json", "--set", option});
+    CHECK(refused.code == 2);
+    CHECK(refused.one_line_error());
+  }
+  const Outcome network =
+      kshot(folder.path(), {"run", "tiny.json", "--set", "algorithm={\"name\": \"protonet\"}"});
+  INFO(network.err);
+  CHECK(network.code == 2);
+  CHECK(network.one_line_error());
+}
+
 TEST_CASE("what cannot be imported leaves no pack behind") {
   const TemporaryFolder folder;
   export_pictures(folder);
@@ -131,6 +166,9 @@ TEST_CASE("what cannot be imported leaves no pack behind") {
                {{"import", "folder", "pictures", "--out", "x.h5", "--resize", "bilinar"}, 2},
                {{"import", "folder", "pictures", "--out", "x.h5", "--image-size", "0"}, 2},
                {{"import", "folder", "pictures", "--out", "x.h5", "--per-class", "3"}, 2},
+               {{"import", "folder", "pictures", "--out", "x.h5", "--allow-incomplete"}, 2},
+               {{"import", "vectors", "pictures", "--out", "x.h5"}, 2},
+               {{"import", "mini_imagenet", "pictures", "--out", "x.h5"}, 65},
                {{"import", "folder", "nowhere", "--out", "x.h5"}, 74},
                {{"import", "folder", "empty", "--out", "x.h5"}, 65},
                {{"import", "omniglot", "file", "file", "--out", "x.h5"}, 65},
