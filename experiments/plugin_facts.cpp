@@ -29,6 +29,7 @@ void add_defaults(Json& facts, const AlgorithmPlugin& plugin) {
   }
   const auto algorithm = plugin.make(resolved_defaults(plugin), backbone);
   facts["transductive"] = algorithm->transductive();
+  if (algorithm->order_matters()) facts["order_matters"] = true;
   if (const std::string mode = algorithm->batch_norm(); !mode.empty()) facts["batch_norm"] = mode;
 }
 
@@ -38,6 +39,7 @@ Json facts_of(const AlgorithmPlugin& plugin) {
             {"summary", facts.summary},
             {"learns_from", feeds_text(facts.feeds)},
             {"uses_backbone", facts.uses_backbone}};
+  if (facts.needs_map) json["needs_map"] = true;
   if (!facts.paper.empty()) json["paper"] = facts.paper;
   add_defaults(json, plugin);
   return json;

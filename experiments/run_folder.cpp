@@ -80,6 +80,7 @@ Json record_of(const Experiment& experiment, const Evaluation& evaluation,
   const BuildInfo& build = build_info();
   Json algorithm{{"name", experiment.facts.name},
                  {"transductive", experiment.algorithm->transductive()}};
+  if (experiment.algorithm->order_matters()) algorithm["order_matters"] = true;
   if (!experiment.facts.paper.empty()) algorithm["paper"] = experiment.facts.paper;
   if (const std::string mode = experiment.algorithm->batch_norm(); !mode.empty())
     algorithm["batch_norm"] = mode;

@@ -16,6 +16,7 @@ struct Conv4Options {
   int64_t reduced_blocks = 4;
   std::string reduce = "max_pool";
   std::string padding = "symmetric";
+  int64_t unpadded_blocks = 0;
   std::string pool_edge = "drop";
   std::vector<std::string> order{"norm", "activation", "pool"};
   bool norm = true;
@@ -42,6 +43,10 @@ struct Conv4Options {
         {.help = "zeros around the image: one on each side, TensorFlow's SAME (the odd one at "
                  "the bottom and right), or none",
          .one_of = {"symmetric", "same", "none"}});
+    fields.option("unpadded_blocks", unpadded_blocks,
+                  {.help = "how many blocks, from the first, put no zeros around, whatever the "
+                           "padding of the others",
+                   .min = 0});
     fields.option(
         "pool_edge", pool_edge,
         {.help = "an odd last row or column when pooling: dropped (VALID) or pooled (SAME)",
@@ -144,8 +149,9 @@ class Conv4 final : public Backbone {
     const bool strided = options_.reduce == "stride";
     ConvBlock result;
     result.conv.stride = reduces && strided ? 2 : 1;
-    result.conv.padding = options_.padding == "same"   ? Conv2d::Padding::same
-                          : options_.padding == "none" ? Conv2d::Padding::none
+    const bool unpadded = i < options_.unpadded_blocks || options_.padding == "none";
+    result.conv.padding = unpadded                     ? Conv2d::Padding::none
+                          : options_.padding == "same" ? Conv2d::Padding::same
                                                        : Conv2d::Padding::symmetric;
     result.stages.clear();
     for (const std::string& name : options_.order) result.stages.push_back(stage_of(name));

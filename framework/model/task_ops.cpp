@@ -183,6 +183,11 @@ Tensor squared_distances(const Tensor& a, const Tensor& b) {
   return distances.clamp_min(0);
 }
 
+Tensor cosine_similarities(const Tensor& a, const Tensor& b) {
+  const auto unit = [](const Tensor& x) { return x / x.norm(2, -1, true).clamp_min(1e-8); };
+  return torch::bmm(unit(a), unit(b).transpose(1, 2));
+}
+
 ParamList running_buffers(const NormStatistics& met) {
   ParamList buffers;
   for (const LayerStatistics& layer : met) {

@@ -42,4 +42,8 @@ Tensor batch_norm(const Tensor& x, const NormParams& params, Forward& forward);
 /// Squared Euclidean distances of a [T,A,F] to b [T,B,F] -> [T,A,B].
 Tensor squared_distances(const Tensor& a, const Tensor& b);
 
+/// Cosines of the angles between a [T,A,F] and b [T,B,F] -> [T,A,B]. A vector of zeros has the
+/// cosine 0 with all.
+Tensor cosine_similarities(const Tensor& a, const Tensor& b);
+
 }  // namespace kshot

@@ -63,6 +63,11 @@ class Algorithm {
   /// tries exactly that.
   virtual bool transductive() const = 0;
 
+  /// Whether the order of the support images may move logits, as it does where a recurrent network
+  /// reads them one after the other. Computed from the options; a test turns the order around and
+  /// compares. The order of the queries never counts.
+  virtual bool order_matters() const { return false; }
+
   /// Where batch norm's statistics come from at test time, for the record; empty if not used.
   virtual std::string batch_norm() const { return {}; }
 };
@@ -80,6 +85,7 @@ struct AlgorithmFacts {
   std::string name, summary, paper;
   Feeds feeds = Feeds::episodes;
   bool uses_backbone = true;
+  bool needs_map = false;  ///< of the backbone: features [C,h,w], not [F]
 };
 
 using AlgorithmPlugin = Plugin<std::unique_ptr<const Algorithm>, AlgorithmFacts, BackbonePtr>;

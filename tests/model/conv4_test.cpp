@@ -75,6 +75,12 @@ TEST_CASE("height and width by block follow padding, reduction and the number of
   CHECK(map({{"reduce", "stride"}}, 28) == 2);                                      // 14 7 4 2
   CHECK(map({{"blocks", 1}, {"reduce", "stride"}}, 5) == 3);
   CHECK(map({{"blocks", 1}}, 5) == 2);
+  // Relation networks' embedding: 26 13 11 5 5 5 and 82 41 39 19 19 19
+  const Json relation{{"reduced_blocks", 2}, {"unpadded_blocks", 2}};
+  CHECK(map(relation, 28) == 5);
+  CHECK(map(relation, 84) == 19);
+  CHECK(map({{"unpadded_blocks", 1}, {"padding", "same"}}, 28) == 1);  // 26 13, 13 6, 6 3, 3 1
+  CHECK(map({{"unpadded_blocks", 9}, {"padding", "same"}}, 46) == map({{"padding", "none"}}, 46));
 }
 
 TEST_CASE("what an option leaves out has no parameter") {

@@ -156,6 +156,13 @@ TEST_CASE("squared_distances of all tasks equal a loop over tasks, to the second
               [](const auto& in) { return squared_distances(in[0], in[1].unsqueeze(0)); }});
 }
 
+TEST_CASE("cosine_similarities of all tasks equal a loop over tasks, to the second derivative") {
+  check_loop({"cosines",
+              {numbers({3, 4, 5}, 1), numbers({3, 2, 5}, 2)},
+              [](const auto& in) { return cosine_similarities(in[0], in[1]); },
+              [](const auto& in) { return cosine_similarities(in[0], in[1].unsqueeze(0)); }});
+}
+
 Tensor positive(const std::vector<int64_t>& shape, uint64_t index) {
   return numbers(shape, index) + 1.5;
 }
@@ -256,6 +263,8 @@ TEST_CASE("first and second derivatives agree with central differences") {
   check_smooth("linear", [](const auto& in) { return linear(in[0], in[1], in[2]); },
                {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2), numbers({2, 2}, 3)});
   check_smooth("squared distances", [](const auto& in) { return squared_distances(in[0], in[1]); },
+               {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2)});
+  check_smooth("cosines", [](const auto& in) { return cosine_similarities(in[0], in[1]); },
                {numbers({2, 3, 4}, 1), numbers({2, 2, 4}, 2)});
   // Values at least 0.1 apart: no maximum changes hands within a step.
   const Tensor apart =
@@ -370,6 +379,17 @@ TEST_CASE("squared distances: worked numbers, and never below zero") {
                    torch::tensor({{{25.0, 5.0, 1.0}, {8.0, 0.0, 2.0}}}, torch::kDouble)) <= 1e-12);
   const Tensor far = (numbers({1, 50, 64}, 1) * 1e3).to(torch::kFloat);
   CHECK(squared_distances(far, far).min().item<float>() >= 0);
+}
+
+TEST_CASE("cosines: worked numbers, whatever the lengths, and 0 for a vector of zeros") {
+  const Tensor a = torch::tensor({{{3.0, 4.0}, {-60.0, -80.0}, {0.0, 0.0}}}, torch::kDouble)
+                       .requires_grad_(true);
+  const Tensor b = torch::tensor({{{1.0, 0.0}, {0.0, 7.0}, {4.0, 3.0}}}, torch::kDouble);
+  const Tensor cosines = cosine_similarities(a, b);
+  CHECK(
+      difference(cosines, torch::tensor({{{0.6, 0.8, 0.96}, {-0.6, -0.8, -0.96}, {0.0, 0.0, 0.0}}},
+                                        torch::kDouble)) <= 1e-12);
+  CHECK(torch::isfinite(torch::autograd::grad({cosines.sum()}, {a})[0]).all().item<bool>());
 }
 
 TEST_CASE("batch norm: worked numbers") {
