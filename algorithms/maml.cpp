@@ -87,7 +87,8 @@ TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const
   result.gradients = gradients_of(losses.back().sum(), leaves);
   result.statistics = network_statistics(met);
   result.losses = torch::stack(losses, 1).detach();
-  result.accuracy = task_accuracy(outputs, tasks.query.targets);
+  if (!tasks.query.targets.is_floating_point())
+    result.accuracy = task_accuracy(outputs, tasks.query.targets);
   return result;
 }
 
@@ -159,7 +160,8 @@ const AlgorithmRegistration kMaml{algorithm_plugin<PlainMaml>(
     {.name = "maml",
      .summary = "gradient steps on the support set, from weights trained through those steps",
      .paper = "Finn et al. 2017, Model-agnostic meta-learning for fast adaptation of deep "
-              "networks"})};
+              "networks",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot
