@@ -30,10 +30,11 @@ class Anil final : public Maml {
   }
 };
 
-const AlgorithmRegistration kAnil{algorithm_plugin<Anil>(
-    {.name = "anil",
-     .summary = "MAML whose head alone adapts",
-     .paper = "Raghu et al. 2020, Rapid learning or feature reuse?"})};
+const AlgorithmRegistration kAnil{
+    algorithm_plugin<Anil>({.name = "anil",
+                            .summary = "MAML whose head alone adapts",
+                            .paper = "Raghu et al. 2020, Rapid learning or feature reuse?",
+                            .regression = true})};
 
 }  // namespace
 }  // namespace kshot

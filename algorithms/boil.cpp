@@ -35,7 +35,8 @@ class Boil final : public Maml {
 const AlgorithmRegistration kBoil{algorithm_plugin<Boil>(
     {.name = "boil",
      .summary = "MAML whose body alone adapts",
-     .paper = "Oh et al. 2021, BOIL: towards representation change for few-shot learning"})};
+     .paper = "Oh et al. 2021, BOIL: towards representation change for few-shot learning",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

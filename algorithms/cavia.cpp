@@ -176,7 +176,8 @@ std::unique_ptr<Learner> Cavia::adapt(const ParamList& weights, const Labelled& 
 const AlgorithmRegistration kCavia{algorithm_plugin<Cavia>(
     {.name = "cavia",
      .summary = "a short vector for each task adapts and modulates a common network",
-     .paper = "Zintgraf et al. 2019, Fast context adaptation via meta-learning"})};
+     .paper = "Zintgraf et al. 2019, Fast context adaptation via meta-learning",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

@@ -29,7 +29,8 @@ const AlgorithmRegistration kFirstOrderMaml{algorithm_plugin<FirstOrderMaml>(
     {.name = "fomaml",
      .summary = "MAML without second derivatives",
      .paper = "Finn et al. 2017, Model-agnostic meta-learning for fast adaptation of deep "
-              "networks"})};
+              "networks",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

@@ -246,7 +246,8 @@ std::unique_ptr<Learner> Imaml::adapt(const ParamList& weights, const Labelled& 
 const AlgorithmRegistration kImaml{algorithm_plugin<Imaml>(
     {.name = "imaml",
      .summary = "MAML with implicit gradients: of where adaptation ends, not of how it got there",
-     .paper = "Rajeswaran et al. 2019, Meta-learning with implicit gradients"})};
+     .paper = "Rajeswaran et al. 2019, Meta-learning with implicit gradients",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

@@ -159,7 +159,8 @@ const AlgorithmRegistration kMaml{algorithm_plugin<PlainMaml>(
     {.name = "maml",
      .summary = "gradient steps on the support set, from weights trained through those steps",
      .paper = "Finn et al. 2017, Model-agnostic meta-learning for fast adaptation of deep "
-              "networks"})};
+              "networks",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

@@ -41,10 +41,10 @@ class Maml : public Algorithm {
   /// Step sizes and their like, for weights `network` that adapt.
   virtual ParamList own_learnables(const ParamList& network) const;
   /// theta - alpha g; `weights` hold own_learnables().
-  virtual Tensor update(const ParamList& weights, const Param& param,
-                        const Tensor& gradient) const;
+  virtual Tensor update(const ParamList& weights, const Param& param, const Tensor& gradient) const;
 
   const MamlSettings& settings() const { return settings_; }
+  const Network& network() const { return network_; }
 
  private:
   friend class MamlLearner;

@@ -231,7 +231,8 @@ std::unique_ptr<Learner> MamlPlusPlus::adapt(const ParamList& weights, const Lab
 const AlgorithmRegistration kMamlPlusPlus{algorithm_plugin<MamlPlusPlus>(
     {.name = "maml_plus_plus",
      .summary = "MAML with losses, step sizes and batch norm of each inner step",
-     .paper = "Antoniou et al. 2019, How to train your MAML"})};
+     .paper = "Antoniou et al. 2019, How to train your MAML",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

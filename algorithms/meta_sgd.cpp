@@ -49,7 +49,8 @@ class MetaSgd final : public Maml {
 const AlgorithmRegistration kMetaSgd{algorithm_plugin<MetaSgd>(
     {.name = "meta_sgd",
      .summary = "MAML with a learned step size for each element of each weight",
-     .paper = "Li et al. 2017, Meta-SGD: learning to learn quickly for few-shot learning"})};
+     .paper = "Li et al. 2017, Meta-SGD: learning to learn quickly for few-shot learning",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

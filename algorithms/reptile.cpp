@@ -214,7 +214,8 @@ std::unique_ptr<Learner> Reptile::adapt(const ParamList& weights, const Labelled
 const AlgorithmRegistration kReptile{algorithm_plugin<Reptile>(
     {.name = "reptile",
      .summary = "moves the weights towards each task's own, which a few optimiser steps find",
-     .paper = "Nichol et al. 2018, On first-order meta-learning algorithms"})};
+     .paper = "Nichol et al. 2018, On first-order meta-learning algorithms",
+     .regression = true})};
 
 }  // namespace
 }  // namespace kshot

@@ -52,14 +52,6 @@ uint64_t task_key(const Manifest& manifest, const DatasetView& view,
 
 }  // namespace
 
-void EpisodeShape::describe(Fields& fields) {
-  fields.option("way", way, {.help = "classes per task", .symbol = "N", .min = 1, .max = 100000});
-  fields.option("shot", shot,
-                {.help = "support images per class", .symbol = "K", .min = 1, .max = 100000});
-  fields.option("query", query,
-                {.help = "query images per class", .symbol = "Q", .min = 0, .max = 100000});
-}
-
 EpisodeSampler::EpisodeSampler(DatasetPtr dataset, const DatasetView& view,
                                const EpisodeShape& shape, const EpisodeStream& stream)
     : dataset_(std::move(dataset)),

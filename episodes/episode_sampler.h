@@ -6,21 +6,9 @@
 
 #include "datasets/class_index.h"
 #include "framework/run/episode.h"
+#include "framework/run/episode_shape.h"
 
 namespace kshot {
-
-/// N-way K-shot with Q queries per class.
-struct EpisodeShape {
-  int64_t way = 5, shot = 1, query = 15;
-  void describe(Fields& fields);
-};
-
-/// Where and with which seed tasks are drawn.
-struct EpisodeStream {
-  std::vector<std::string> splits{"test"};  ///< more than one: drawn from all together
-  uint64_t seed = 0;
-  Purpose purpose = Purpose::test_tasks;
-};
 
 /// Draws tasks of one shape from the classes of a split. Task i is a function of (seed, purpose,
 /// data, split, shape, i) alone. Classes are drawn without replacement in random order, so a label

@@ -18,6 +18,7 @@ class FixedTasks final : public TaskSource {
   Episodes load(std::span<const TaskPlan> plans) const override { return source_->load(plans); }
   Shapes shapes() const override { return source_->shapes(); }
   const std::vector<TaskClass>& classes() const override { return source_->classes(); }
+  TaskKind kind() const override { return source_->kind(); }
 
  private:
   std::shared_ptr<const TaskSource> source_;

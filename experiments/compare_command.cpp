@@ -16,26 +16,29 @@ RecordedRun recorded_run(const std::string& path) {
   return read_recorded_run(folder.path());
 }
 
-/// How often the first was right more often than the second.
-struct Score {
+/// On how many tasks the first was better than the second.
+struct Tally {
   int64_t better = 0, equal = 0, worse = 0;
 };
 
-Score score_of(const RecordedRun& first, const RecordedRun& second) {
-  Score score;
-  for (size_t e = 0; e < first.accuracies.size(); ++e) {
-    const double a = first.accuracies[e], b = second.accuracies[e];
-    ++(a > b ? score.better : a < b ? score.worse : score.equal);
+const Score& score_in(const RecordedRun& run) { return score_of(run.tasks.kind); }
+
+Tally tally_of(const RecordedRun& first, const RecordedRun& second) {
+  const Score& score = score_in(first);
+  Tally tally;
+  for (size_t e = 0; e < first.scores.size(); ++e) {
+    const double a = first.scores[e], b = second.scores[e];
+    ++(score.better(a, b) ? tally.better : score.better(b, a) ? tally.worse : tally.equal);
   }
-  return score;
+  return tally;
 }
 
-std::string percent(double fraction) { return fmt::format("{:.2f}", 100 * fraction); }
-
 void print_run(const RecordedRun& run) {
-  std::string line = fmt::format("  {} %", percent(run.accuracy.mean));
-  if (run.accuracy.ci95) line += fmt::format(" +- {} on these tasks", percent(*run.accuracy.ci95));
-  if (run.ci95_classes) line += fmt::format(", +- {} for new classes", percent(*run.ci95_classes));
+  const Score& score = score_in(run);
+  std::string line = fmt::format("  {}", score.told(run.score.mean));
+  if (run.score.ci95) line += fmt::format(" +- {} on these tasks", score.number(*run.score.ci95));
+  if (run.ci95_classes)
+    line += fmt::format(", +- {} for new classes", score.number(*run.ci95_classes));
   fmt::print("{}\n{}\n", run.label(), line);
 }
 
@@ -44,21 +47,22 @@ void print_comparison(const RecordedRun& first, const RecordedRun& second,
   fmt::print("{}\n\n", title_of(first.tasks));
   print_run(first);
   print_run(second);
+  const Score& score = score_in(first);
   const bool same_name = first.name == second.name;
   const auto name = [&](const RecordedRun& run) { return same_name ? run.label() : run.name; };
-  fmt::print("\n{}\n", verdict(name(first), name(second), comparison, comparison.p_value()));
+  fmt::print("\n{}\n", verdict(name(first), name(second), comparison, comparison.p_value(), score));
   const auto print_interval = [&](const char* what, std::optional<double> half_width,
                                   std::optional<double> p) {
     if (half_width && p) {
-      fmt::print("  {:<17} {:+.2f} +- {} points ({})\n", what, 100 * comparison.difference,
-                 percent(*half_width), p_text(*p));
+      fmt::print("  {:<17} {} +- {}{} ({})\n", what, score.signed_number(comparison.difference),
+                 score.number(*half_width), score.difference_unit, p_text(*p));
     }
   };
   print_interval("on these tasks:", comparison.ci95_episodes(), comparison.p_episodes());
   print_interval("for new classes:", comparison.ci95_classes(), comparison.p_classes());
-  const Score score = score_of(first, second);
-  fmt::print("  the first is better on {} tasks, equal on {}, worse on {}\n", score.better,
-             score.equal, score.worse);
+  const Tally tally = tally_of(first, second);
+  fmt::print("  the first is better on {} tasks, equal on {}, worse on {}\n", tally.better,
+             tally.equal, tally.worse);
   fmt::print("Paired on the same {} tasks; first minus second; two-sided t-tests.\n",
              comparison.episodes);
 }
@@ -68,7 +72,10 @@ Json run_json(const RecordedRun& run) {
             {"name", run.name},
             {"seed", run.seed},
             {"folder", run.folder.generic_string()}};
-  json["accuracy"] = run.result.at("test").at("accuracy");
+  const Json& test = run.result.at("test");
+  for (const char* figures : {"accuracy", "error"}) {
+    if (test.contains(figures)) json[figures] = test[figures];
+  }
   return json;
 }
 
@@ -82,17 +89,17 @@ int compare_runs(const Arguments& arguments) {
                 differences(first.tasks, second.tasks));
   }
   const Comparison comparison =
-      compare(first.accuracies, second.accuracies, first.sources, first.tasks.way);
+      compare(first.scores, second.scores, first.sources, first.tasks.way);
   if (!flag(arguments, "json")) {
     print_comparison(first, second, comparison);
     return 0;
   }
-  const Score score = score_of(first, second);
+  const Tally tally = tally_of(first, second);
   Json json{{"schema", "kshot.comparison/1"},
             {"first", run_json(first)},
             {"second", run_json(second)},
             {"comparison", comparison_json(comparison)},
-            {"tasks", {{"better", score.better}, {"equal", score.equal}, {"worse", score.worse}}}};
+            {"tasks", {{"better", tally.better}, {"equal", tally.equal}, {"worse", tally.worse}}}};
   fmt::print("{}\n", json.dump(1));
   return 0;
 }

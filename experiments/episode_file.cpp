@@ -62,10 +62,12 @@ std::string plan_lines(const TaskSource& source, int64_t count) {
 Json plan_to_json(const TaskPlan& plan, const std::vector<TaskClass>& classes) {
   Json names = Json::array();
   for (const int64_t c : plan.classes) names.push_back(classes.at(static_cast<size_t>(c)).name);
-  return {{"index", plan.index},     {"outputs", plan.outputs},
-          {"classes", plan.classes}, {"class_names", names},
-          {"support", plan.support}, {"support_labels", plan.support_labels},
-          {"query", plan.query},     {"query_labels", plan.query_labels}};
+  Json json{{"index", plan.index},     {"outputs", plan.outputs},
+            {"classes", plan.classes}, {"class_names", names},
+            {"support", plan.support}, {"support_labels", plan.support_labels},
+            {"query", plan.query},     {"query_labels", plan.query_labels}};
+  if (!plan.values.empty()) json["values"] = plan.values;
+  return json;
 }
 
 void write_episode_file(const std::filesystem::path& path, const TaskSource& source, int64_t count,

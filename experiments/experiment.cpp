@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "datasets/task_generator.h"
 #include "episodes/fixed_tasks.h"
 #include "episodes/minibatch_source.h"
 #include "framework/base/device.h"
@@ -14,27 +15,42 @@ const Json& block_for(const ExperimentSpec& spec, const std::optional<Json>& own
   return own ? *own : spec.dataset;
 }
 
+/// Tasks drawn by the data set itself, or sampled from its classes.
+std::shared_ptr<const TaskSource> task_source(const DatasetPtr& data, const DatasetView& view,
+                                              const EpisodeShape& shape,
+                                              const EpisodeStream& stream) {
+  if (const auto* generator = dynamic_cast<const TaskGenerator*>(data.get()))
+    return generator->tasks(shape, stream);
+  return std::make_shared<EpisodeSampler>(data, view, shape, stream);
+}
+
 std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec,
                                                   const DatasetPtr& data,
                                                   const std::vector<std::string>& splits) {
   const TrainTasks& tasks = spec.episodes.train;
   const DatasetView view = view_of(block_for(spec, tasks.dataset));
   if (tasks.kind == "minibatch") {
+    if (dynamic_cast<const TaskGenerator*>(data.get()) != nullptr) {
+      throw Error(
+          Exit::bad_spec,
+          "episodes.train.kind is \"minibatch\", but data set \"{}\" draws tasks: it has no "
+          "images to make batches of",
+          data->manifest().name);
+    }
     return std::make_shared<MinibatchSource>(data, view, splits, tasks.batch, spec.seed);
   }
-  auto sampler = std::make_shared<EpisodeSampler>(
+  const auto source = task_source(
       data, view, tasks.shape,
       EpisodeStream{.splits = splits, .seed = spec.seed, .purpose = Purpose::training_tasks});
-  if (!tasks.fixed_tasks) return sampler;
-  return std::make_shared<FixedTasks>(sampler, static_cast<uint64_t>(*tasks.fixed_tasks));
+  if (!tasks.fixed_tasks) return source;
+  return std::make_shared<FixedTasks>(source, static_cast<uint64_t>(*tasks.fixed_tasks));
 }
 
 std::shared_ptr<const TaskSource> held_out(const DatasetPtr& data, const Json& block,
                                            const HeldOutTasks& tasks, const std::string& split) {
   const Purpose purpose = split == "test" ? Purpose::test_tasks : Purpose::validation_tasks;
-  return std::make_shared<EpisodeSampler>(
-      data, view_of(block), tasks.shape,
-      EpisodeStream{.splits = {split}, .seed = tasks.seed, .purpose = purpose});
+  return task_source(data, view_of(block), tasks.shape,
+                     EpisodeStream{.splits = {split}, .seed = tasks.seed, .purpose = purpose});
 }
 
 bool has_split(const DatasetPtr& data, const DatasetView& view, const std::string& split) {
@@ -57,6 +73,44 @@ void count_epochs(ExperimentSpec& spec, const TaskSource* source) {
   }
   spec.train.iterations = static_cast<int64_t>(
       std::llround(*spec.train.epochs * static_cast<double>(batches->batches_per_epoch())));
+}
+
+const char* kind_text(TaskKind kind) {
+  return kind == TaskKind::regression ? "regression" : "classification";
+}
+
+std::string regressing_algorithms() {
+  std::vector<std::string> names;
+  const auto& registry = Registry<AlgorithmPlugin>::instance();
+  for (const std::string& name : registry.names()) {
+    if (registry.find(name).facts.regression) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// All splits ask for the same kind of answer, and the algorithm and its backbone can give it.
+void check_tasks(const Experiment& experiment) {
+  const TaskKind kind = experiment.test->kind();
+  if (kind == TaskKind::regression && !experiment.facts.regression) {
+    throw Error(Exit::bad_spec,
+                "algorithm \"{}\" classifies, but the tasks of data set \"{}\" are regressions: "
+                "these algorithms learn them: {}",
+                experiment.facts.name, experiment.test_data->manifest().name,
+                regressing_algorithms());
+  }
+  for (const auto& [split, source] : {std::pair{"train", experiment.train.get()},
+                                      std::pair{"validation", experiment.validation.get()}}) {
+    if (source == nullptr || source->kind() == kind) continue;
+    throw Error(Exit::bad_spec,
+                "the tasks of split \"{}\" are of the kind {}, those of \"test\" {}", split,
+                kind_text(source->kind()), kind_text(kind));
+  }
+  if (experiment.backbone) experiment.backbone->output_shape(experiment.test->shapes().input);
+}
+
+/// A regression has no accuracy: its checkpoint is chosen by the loss, whatever the spec says.
+void resolve_selection(Experiment& experiment) {
+  if (experiment.test->kind() == TaskKind::regression) experiment.spec.train.select_by = "loss";
 }
 
 /// Blocks that this algorithm never looks at would only make equal runs look different.
@@ -151,6 +205,8 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
       experiment.retrain = training_source(spec, experiment.train_data, {"train", "validation"});
     }
   }
+  check_tasks(experiment);
+  resolve_selection(experiment);
   experiment.resolved = decisive(spec_to_json(experiment.spec), experiment.facts);
   experiment.id = run_id({experiment.resolved, data_hashes(experiment), {}, experiment.compute});
   return experiment;

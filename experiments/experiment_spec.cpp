@@ -61,7 +61,8 @@ void ExperimentSpec::describe(Fields& fields) {
       {.help = "reference: the plain composition of LibTorch operations; fast: our own where they "
                "cover it",
        .one_of = {"fast", "reference"}});
-  fields.option("paper", paper, {.help = "what the paper reports: accuracy, source, comparable"});
+  fields.option("paper", paper,
+                {.help = "what the paper reports: accuracy or mse, source, comparable"});
   fields.option("deviations", deviations,
                 {.help = "where this spec differs from its paper's protocol"});
   fields.section("log", log);

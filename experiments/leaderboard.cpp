@@ -58,7 +58,7 @@ Records read_records(const std::vector<fs::path>& folders) {
       }
       ++records.duplicates;
       const RecordedRun& first = records.runs[place->second];
-      if (first.accuracies != run.accuracies) {
+      if (first.scores != run.scores) {
         records.warnings.push_back(fmt::format("{}: same run id as {}, but other figures; left out",
                                                folder.string(), first.folder.string()));
       }
@@ -155,15 +155,15 @@ std::vector<LeaderboardRow> rows_of(const std::vector<const RecordedRun*>& runs)
 /// Fills in what the runs of a row say together.
 void pool(LeaderboardRow& row, int64_t way) {
   const auto seeds = static_cast<double>(row.runs.size());
-  row.accuracies.assign(row.runs[0].accuracies.size(), 0);
+  row.scores.assign(row.runs[0].scores.size(), 0);
   std::vector<double> means;
   for (const RecordedRun& run : row.runs) {
-    for (size_t e = 0; e < row.accuracies.size(); ++e) row.accuracies[e] += run.accuracies[e];
-    means.push_back(run.accuracy.mean);
+    for (size_t e = 0; e < row.scores.size(); ++e) row.scores[e] += run.scores[e];
+    means.push_back(run.score.mean);
   }
-  for (double& accuracy : row.accuracies) accuracy /= seeds;
-  row.accuracy = summarize(row.accuracies);
-  row.ci95_classes = class_interval(row.accuracies, row.runs[0].sources, way);
+  for (double& score : row.scores) score /= seeds;
+  row.score = summarize(row.scores);
+  row.ci95_classes = class_interval(row.scores, row.runs[0].sources, way);
   row.seed_spread = summarize(means).std;
 }
 
@@ -171,13 +171,15 @@ LeaderboardTable table_of(const TaskDefinition& tasks,
                           const std::vector<const RecordedRun*>& runs) {
   LeaderboardTable table{.tasks = tasks, .rows = rows_of(runs), .ranking = {}};
   for (LeaderboardRow& row : table.rows) pool(row, tasks.way);
+  const Score& score = table.score();
   std::stable_sort(table.rows.begin(), table.rows.end(),
-                   [](const LeaderboardRow& a, const LeaderboardRow& b) {
-                     return a.accuracy.mean > b.accuracy.mean;
+                   [&](const LeaderboardRow& a, const LeaderboardRow& b) {
+                     return score.better(a.score.mean, b.score.mean);
                    });
   std::vector<Method> methods;
-  for (const LeaderboardRow& row : table.rows) methods.emplace_back(row.accuracies);
-  table.ranking = rank_methods(methods, table.rows[0].runs[0].sources, tasks.way);
+  for (const LeaderboardRow& row : table.rows) methods.emplace_back(row.scores);
+  table.ranking =
+      rank_methods(methods, table.rows[0].runs[0].sources, tasks.way, score.more_is_better);
   for (size_t i = 0; i < table.rows.size(); ++i) table.rows[i].rank = table.ranking.ranks[i];
   return table;
 }
@@ -209,10 +211,10 @@ std::vector<std::string> LeaderboardRow::flags() const {
   return flags;
 }
 
-std::optional<double> LeaderboardRow::paper() const {
+std::optional<double> LeaderboardRow::paper(const Score& score) const {
   const Json paper = runs[0].result.value("paper", Json::object());
-  if (!paper.contains("accuracy") || !paper["accuracy"].is_number()) return std::nullopt;
-  return paper["accuracy"].get<double>();
+  if (!paper.contains(score.name) || !paper[score.name].is_number()) return std::nullopt;
+  return paper[score.name].get<double>();
 }
 
 std::vector<LeaderboardTable> make_leaderboard(const std::vector<RecordedRun>& runs) {

@@ -7,6 +7,7 @@
 
 #include "experiments/recorded_run.h"
 #include "framework/run/comparison.h"
+#include "framework/run/score.h"
 
 namespace kshot {
 
@@ -25,10 +26,10 @@ Records read_records(const std::vector<std::filesystem::path>& folders);
 
 /// One method: the runs of one spec, alike but for the training seed.
 struct LeaderboardRow {
-  std::string method;              ///< the run's name, and what tells it from others of that name
-  std::vector<RecordedRun> runs;   ///< by seed
-  std::vector<double> accuracies;  ///< of each episode, the mean over seeds: this is what is paired
-  Summary accuracy;
+  std::string method;             ///< the run's name, and what tells it from others of that name
+  std::vector<RecordedRun> runs;  ///< by seed
+  std::vector<double> scores;     ///< of each episode, the mean over seeds: this is what is paired
+  Summary score;
   std::optional<double> ci95_classes;
   std::optional<double>
       seed_spread;  ///< std (divisor n - 1) of the seeds' means; absent for one seed
@@ -36,8 +37,8 @@ struct LeaderboardRow {
 
   /// "transductive", "dirty", "3 deviations", "not comparable".
   std::vector<std::string> flags() const;
-  /// The accuracy that the paper reports.
-  std::optional<double> paper() const;
+  /// The figure that the paper reports, where it does: paper.accuracy, or paper.mse.
+  std::optional<double> paper(const Score& score) const;
 };
 
 /// The methods that met the same tasks, the best mean first.
@@ -45,6 +46,8 @@ struct LeaderboardTable {
   TaskDefinition tasks;
   std::vector<LeaderboardRow> rows;
   Ranking ranking;  ///< all pairs of rows, Holm-corrected within this table
+
+  const Score& score() const { return score_of(tasks.kind); }
 };
 
 /// One table for each task definition; methods that met different tasks are never put together.
@@ -58,7 +61,8 @@ Json leaderboard_json(const std::vector<LeaderboardTable>& tables, const Records
 /// "a beats b by 31.2 +- 1.4 points (p < 0.001)", or that they cannot be told apart. The interval
 /// is the one that the decision rests on.
 std::string verdict(const std::string& first, const std::string& second,
-                    const Comparison& comparison, double p_value);
+                    const Comparison& comparison, double p_value,
+                    const Score& score = score_of(TaskKind::classification));
 /// "p < 0.001", "p = 0.042".
 std::string p_text(double p_value);
 /// A paired comparison as JSON; what does not exist is absent.

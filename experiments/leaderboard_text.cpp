@@ -7,10 +7,8 @@
 namespace kshot {
 namespace {
 
-std::string points(double fraction) { return fmt::format("{:.2f}", 100 * fraction); }
-
-std::string interval(const std::optional<double>& half_width) {
-  return half_width ? "+- " + points(*half_width) : "";
+std::string interval(const Score& score, const std::optional<double>& half_width) {
+  return half_width ? "+- " + score.number(*half_width) : "";
 }
 
 std::optional<double> deciding_interval(const Comparison& comparison) {
@@ -50,40 +48,42 @@ std::vector<std::string> lines_of(const std::vector<Column>& columns) {
   return lines;
 }
 
-std::string seeds_cell(const LeaderboardRow& row) {
+std::string seeds_cell(const Score& score, const LeaderboardRow& row) {
   if (row.runs.size() == 1) return "1";
-  return fmt::format("{}, sd {}", row.runs.size(), points(*row.seed_spread));
+  return fmt::format("{}, sd {}", row.runs.size(), score.number(*row.seed_spread));
 }
 
-std::string to_best_cell(const Comparison& best_minus_row) {
-  const std::string difference = fmt::format("{:+.2f}", -100 * best_minus_row.difference);
+std::string to_best_cell(const Score& score, const Comparison& best_minus_row) {
+  const std::string difference = score.signed_number(-best_minus_row.difference);
   const auto half_width = deciding_interval(best_minus_row);
-  return half_width ? fmt::format("{} +- {:>5}", difference, points(*half_width)) : difference;
+  return half_width ? fmt::format("{} +- {:>5}", difference, score.number(*half_width))
+                    : difference;
 }
 
-std::string paper_cell(const LeaderboardRow& row) {
-  const auto paper = row.paper();
+std::string paper_cell(const Score& score, const LeaderboardRow& row) {
+  const auto paper = row.paper(score);
   if (!paper) return "";
-  return fmt::format("{} ({:+.2f})", points(*paper), 100 * (row.accuracy.mean - *paper));
+  return fmt::format("{} ({})", score.number(*paper), score.signed_number(row.score.mean - *paper));
 }
 
 std::vector<Column> columns_of(const LeaderboardTable& table) {
-  Column rank{"rank", {}}, method{"method", {}, false}, accuracy{"accuracy", {}},
+  const Score& score = table.score();
+  Column rank{"rank", {}}, method{"method", {}, false}, value{score.name, {}},
       episodes{"episodes", {}}, classes{"classes", {}}, seeds{"seeds", {}, false},
       to_best{"to the best", {}}, paper{"paper", {}, false}, flags{"flags", {}, false};
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const LeaderboardRow& row = table.rows[i];
     rank.cells.push_back(std::to_string(row.rank));
     method.cells.push_back(row.method);
-    accuracy.cells.push_back(points(row.accuracy.mean));
-    episodes.cells.push_back(interval(row.accuracy.ci95));
-    classes.cells.push_back(interval(row.ci95_classes));
-    seeds.cells.push_back(seeds_cell(row));
-    to_best.cells.push_back(i == 0 ? "" : to_best_cell(table.ranking.pair(0, i).comparison));
-    paper.cells.push_back(paper_cell(row));
+    value.cells.push_back(score.number(row.score.mean));
+    episodes.cells.push_back(interval(score, row.score.ci95));
+    classes.cells.push_back(interval(score, row.ci95_classes));
+    seeds.cells.push_back(seeds_cell(score, row));
+    to_best.cells.push_back(i == 0 ? "" : to_best_cell(score, table.ranking.pair(0, i).comparison));
+    paper.cells.push_back(paper_cell(score, row));
     flags.cells.push_back(fmt::format("{}", fmt::join(row.flags(), ", ")));
   }
-  return {rank, method, accuracy, episodes, classes, seeds, to_best, paper, flags};
+  return {rank, method, value, episodes, classes, seeds, to_best, paper, flags};
 }
 
 /// The pairs worth a sentence: all of a small table; else each method with the best and the next.
@@ -103,7 +103,7 @@ std::string sentences(const LeaderboardTable& table) {
     const std::string& first = table.rows[pair->first].method;
     const std::string& second = table.rows[pair->second].method;
     (pair->differs ? beyond : within) +=
-        "  " + verdict(first, second, pair->comparison, pair->corrected_p) + "\n";
+        "  " + verdict(first, second, pair->comparison, pair->corrected_p, table.score()) + "\n";
   }
   std::string text;
   if (!beyond.empty()) text += "Beyond noise:\n" + beyond;
@@ -112,9 +112,8 @@ std::string sentences(const LeaderboardTable& table) {
 }
 
 std::string footnote(const LeaderboardTable& table) {
-  std::string text =
-      "Accuracy in %, intervals 95 %: \"episodes\" for exactly these tasks, \"classes\" for new "
-      "ones.\n";
+  std::string text = table.score().title + ", intervals 95 %: \"episodes\" for exactly these tasks";
+  text += table.tasks.kind == TaskKind::classification ? ", \"classes\" for new ones.\n" : ".\n";
   if (const auto& pairs = table.ranking.pairs; !pairs.empty()) {
     text += fmt::format("Differences are paired on the same tasks; the intervals hold for {}",
                         pairs[0].comparison.on_classes ? "new classes" : "these tasks");
@@ -152,24 +151,24 @@ Json tasks_json(const TaskDefinition& tasks) {
           {"episodes", tasks.episodes}, {"episodes_sha256", tasks.episodes_sha256}};
 }
 
-Json row_json(const LeaderboardRow& row) {
-  Json accuracy{{"mean", row.accuracy.mean}};
-  put(accuracy, "std", row.accuracy.std);
-  put(accuracy, "ci95_episodes", row.accuracy.ci95);
-  put(accuracy, "ci95_classes", row.ci95_classes);
-  put(accuracy, "std_over_seeds", row.seed_spread);
+Json row_json(const LeaderboardRow& row, const Score& score) {
+  Json figures{{"mean", row.score.mean}};
+  put(figures, "std", row.score.std);
+  put(figures, "ci95_episodes", row.score.ci95);
+  put(figures, "ci95_classes", row.ci95_classes);
+  put(figures, "std_over_seeds", row.seed_spread);
   Json runs = Json::array();
   for (const RecordedRun& run : row.runs) {
     runs.push_back({{"id", run.id},
                     {"seed", run.seed},
                     {"folder", run.folder.generic_string()},
-                    {"accuracy", run.accuracy.mean}});
+                    {score.name, run.score.mean}});
   }
   Json json{{"rank", row.rank},
             {"method", row.method},
             {"name", row.runs[0].name},
             {"algorithm", row.runs[0].result.value("algorithm", Json::object())},
-            {"accuracy", accuracy},
+            {score.name, figures},
             {"runs", runs},
             {"flags", row.flags()},
             {"deviations", row.runs[0].result.value("deviations", Json::array())}};
@@ -198,15 +197,17 @@ std::string p_text(double p_value) {
 }
 
 std::string verdict(const std::string& first, const std::string& second,
-                    const Comparison& comparison, double p_value) {
-  const bool ahead = comparison.difference >= 0;
+                    const Comparison& comparison, double p_value, const Score& score) {
+  const bool ahead = score.favours_first(comparison.difference);
   const std::string &better = ahead ? first : second, &worse = ahead ? second : first;
-  std::string size = points(std::abs(comparison.difference));
-  if (const auto half_width = deciding_interval(comparison)) size += " +- " + points(*half_width);
+  std::string size = score.number(std::abs(comparison.difference));
+  if (const auto half_width = deciding_interval(comparison))
+    size += " +- " + score.number(*half_width);
+  size += score.difference_unit;
   constexpr double kLevel = 0.05;
   return p_value < kLevel
-             ? fmt::format("{} beats {} by {} points ({})", better, worse, size, p_text(p_value))
-             : fmt::format("{} and {}: {} points apart ({})", better, worse, size, p_text(p_value));
+             ? fmt::format("{} beats {} by {} ({})", better, worse, size, p_text(p_value))
+             : fmt::format("{} and {}: {} apart ({})", better, worse, size, p_text(p_value));
 }
 
 Json comparison_json(const Comparison& comparison) {
@@ -231,7 +232,7 @@ Json leaderboard_json(const std::vector<LeaderboardTable>& tables, const Records
   for (const LeaderboardTable& table : tables) {
     Json rows = Json::array();
     for (size_t i = 0; i < table.rows.size(); ++i) {
-      rows.push_back(row_json(table.rows[i]));
+      rows.push_back(row_json(table.rows[i], table.score()));
       if (i > 0)
         rows.back()["best_minus_this"] = comparison_json(table.ranking.pair(0, i).comparison);
     }

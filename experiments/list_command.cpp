@@ -4,6 +4,7 @@
 #include "experiments/experiment_spec.h"
 #include "experiments/plugin_facts.h"
 #include "framework/base/error.h"
+#include "framework/run/score.h"
 
 namespace kshot {
 namespace {
@@ -51,17 +52,23 @@ Json specs_json() {
   return json;
 }
 
+/// The figure that a spec's paper reports: "98.8 %", "mse 0.35".
+std::string paper_cell(const Json& spec) {
+  const Json paper = spec.value("paper", Json::object());
+  const Json accuracy = paper.value("accuracy", Json()), mse = paper.value("mse", Json());
+  if (accuracy.is_number()) return fmt::format("{:.1f} %", 100 * accuracy.get<double>());
+  return mse.is_number() ? score_of(TaskKind::regression).told(mse.get<double>()) : "";
+}
+
 Rows spec_rows(const Json& specs) {
   Rows rows{{"NAME", "ALGORITHM", "DATA", "TEST", "PAPER"}};
   for (const Json& spec : specs) {
     const Json& test = spec.at("test");
-    const Json accuracy = spec.contains("paper") ? spec["paper"].value("accuracy", Json()) : Json();
-    rows.push_back(
-        {spec.at("name"), spec.at("algorithm"),
-         spec.value("path", spec.at("dataset").get<std::string>()),
-         fmt::format("{}-way {}-shot", test.at("way").get<int64_t>(),
-                     test.at("shot").get<int64_t>()),
-         accuracy.is_number() ? fmt::format("{:.1f} %", 100 * accuracy.get<double>()) : ""});
+    rows.push_back({spec.at("name"), spec.at("algorithm"),
+                    spec.value("path", spec.at("dataset").get<std::string>()),
+                    fmt::format("{}-way {}-shot", test.at("way").get<int64_t>(),
+                                test.at("shot").get<int64_t>()),
+                    paper_cell(spec)});
   }
   return rows;
 }

@@ -38,7 +38,8 @@ Json facts_of(const AlgorithmPlugin& plugin) {
   Json json{{"name", facts.name},
             {"summary", facts.summary},
             {"learns_from", feeds_text(facts.feeds)},
-            {"uses_backbone", facts.uses_backbone}};
+            {"uses_backbone", facts.uses_backbone},
+            {"tasks", facts.regression ? "classification, regression" : "classification"}};
   if (facts.needs_map) json["needs_map"] = true;
   if (!facts.paper.empty()) json["paper"] = facts.paper;
   add_defaults(json, plugin);

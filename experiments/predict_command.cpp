@@ -97,6 +97,9 @@ int run(const Arguments& arguments) {
   const std::vector<fs::path> query = query_images(arguments);
   const ClassFolders support = read_class_folders(folder, query);
   const ReopenedRun run = reopen_run(path, edits_of(arguments), device_of(arguments));
+  if (run.experiment.test->kind() == TaskKind::regression)
+    throw Error(Exit::bad_spec, "{}: learned regressions, but predict sorts pictures into classes",
+                run.folder.path().string());
   const Json predictions = predictions_json(support, query, classify(run, support, query));
   if (flag(arguments, "json")) {
     const Json json{{"run", run.record.at("run").at("id")},

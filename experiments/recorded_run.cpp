@@ -5,11 +5,13 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <sstream>
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/run/score.h"
 
 namespace kshot {
 namespace {
@@ -98,38 +100,87 @@ TaskDefinition definition_of(const Json& result) {
           .shot = test.at("shot"),
           .query = test.at("query"),
           .episodes = test.at("episodes"),
-          .episodes_sha256 = test.at("episodes_sha256")};
+          .episodes_sha256 = test.at("episodes_sha256"),
+          .kind = test.contains("error") ? TaskKind::regression : TaskKind::classification};
 }
 
-/// Checks one line in itself: a task of the stated shape, and an accuracy that its predictions
-/// give.
-void check_line(const EpisodeOutcome& outcome, const TaskDefinition& tasks, size_t classes) {
+int64_t count(const auto& list) { return static_cast<int64_t>(list.size()); }
+
+/// What a line states of its task must be what its predictions give.
+void check_score(const EpisodeOutcome& outcome, const char* name, double stated, double derived) {
+  if (std::abs(stated - derived) <= kTolerance * std::max(1.0, std::abs(derived))) return;
+  throw Error(Exit::bad_data, "episode {} states {} {:.6g}, its predictions give {:.6g}",
+              outcome.plan.index, name, stated, derived);
+}
+
+bool classification_fits(const EpisodeOutcome& outcome, const TaskDefinition& tasks,
+                         size_t classes) {
   const TaskPlan& plan = outcome.plan;
-  const auto count = [](const auto& list) { return static_cast<int64_t>(list.size()); };
   const auto known = [&](int64_t c) { return c >= 0 && c < static_cast<int64_t>(classes); };
-  const bool fits = plan.outputs == tasks.way && count(plan.classes) == tasks.way &&
-                    std::all_of(plan.classes.begin(), plan.classes.end(), known) &&
-                    count(plan.support) == tasks.way * tasks.shot &&
-                    count(plan.query) == tasks.way * tasks.query &&
-                    count(plan.query_labels) == count(plan.query) &&
-                    count(outcome.predictions) == count(plan.query);
-  if (!fits)
-    throw Error(Exit::bad_data, "episode {} is not a task of the shape that result.json states",
-                plan.index);
+  return plan.outputs == tasks.way && count(plan.classes) == tasks.way &&
+         std::all_of(plan.classes.begin(), plan.classes.end(), known) &&
+         count(plan.support) == tasks.way * tasks.shot &&
+         count(plan.query) == tasks.way * tasks.query &&
+         count(plan.query_labels) == count(plan.query) &&
+         count(outcome.predictions) == count(plan.query);
+}
+
+bool regression_fits(const EpisodeOutcome& outcome, const TaskDefinition& tasks) {
+  const TaskPlan& plan = outcome.plan;
+  const RegressionAnswers& answers = *outcome.regression;
+  return count(plan.support) == tasks.shot && count(plan.query) == tasks.query &&
+         count(answers.predictions) == tasks.query * plan.outputs &&
+         count(answers.targets) == count(answers.predictions) && !answers.targets.empty() &&
+         !answers.mse_by_step.empty();
+}
+
+void check_accuracy(const EpisodeOutcome& outcome) {
   int64_t right = 0;
   for (size_t i = 0; i < outcome.predictions.size(); ++i)
-    right += outcome.predictions[i] == plan.query_labels[i];
+    right += outcome.predictions[i] == outcome.plan.query_labels[i];
   const double accuracy =
       right == 0 ? 0 : static_cast<double>(right) / static_cast<double>(outcome.predictions.size());
-  if (std::abs(accuracy - outcome.accuracy) > kTolerance) {
-    throw Error(Exit::bad_data, "episode {} states accuracy {:.6g}, its predictions give {:.6g}",
-                plan.index, outcome.accuracy, accuracy);
+  check_score(outcome, "accuracy", outcome.accuracy, accuracy);
+}
+
+void check_error(const EpisodeOutcome& outcome) {
+  check_score(outcome, "mse", outcome.loss, mean_squared_error(*outcome.regression));
+  check_score(outcome, "mse of the last step", outcome.regression->mse_by_step.back(),
+              outcome.loss);
+}
+
+/// Checks one line in itself: a task of the stated shape, and a score that its predictions give.
+void check_line(const EpisodeOutcome& outcome, const TaskDefinition& tasks, size_t classes) {
+  const bool regression = outcome.regression.has_value();
+  const bool fits =
+      regression == (tasks.kind == TaskKind::regression) &&
+      (regression ? regression_fits(outcome, tasks) : classification_fits(outcome, tasks, classes));
+  if (!fits)
+    throw Error(Exit::bad_data, "episode {} is not a task of the shape that result.json states",
+                outcome.plan.index);
+  if (regression) {
+    check_error(outcome);
+  } else {
+    check_accuracy(outcome);
   }
 }
 
+/// "mean" -> value, "by_step.0.mean" -> value.
+std::map<std::string, Json> figures_in(const Json& block) {
+  std::map<std::string, Json> figures;
+  const Json flat = block.flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    std::string path = pointer.empty() ? pointer : pointer.substr(1);
+    std::replace(path.begin(), path.end(), '/', '.');
+    figures[path] = value;
+  }
+  return figures;
+}
+
 /// Every figure of `derived` must stand in `stated`, and no other.
-void check_block(const std::string& name, const Json& derived, const Json& stated) {
-  for (const auto& [key, value] : derived.items()) {
+void check_block(const std::string& name, const Json& derived_block, const Json& stated_block) {
+  auto derived = figures_in(derived_block), stated = figures_in(stated_block);
+  for (const auto& [key, value] : derived) {
     const double expected = value;
     if (!stated.contains(key) || !stated[key].is_number()) {
       throw Error(Exit::bad_data, "result.json has no {}.{}; the episode lines give {:.6g}", name,
@@ -142,7 +193,7 @@ void check_block(const std::string& name, const Json& derived, const Json& state
                   found, expected);
     }
   }
-  for (const auto& [key, value] : stated.items()) {
+  for (const auto& [key, value] : stated) {
     if (!derived.contains(key)) {
       throw Error(Exit::bad_data, "result.json states {}.{}, which the episode lines do not give",
                   name, key);
@@ -167,8 +218,8 @@ Evaluation derived_evaluation(const RecordedRun& run, std::vector<EpisodeOutcome
   }
   summarise(evaluation, classes);
   const Json& test = run.result.at("test");
-  check_block("accuracy", accuracy_block(evaluation), test.at("accuracy"));
-  check_block("loss", loss_block(evaluation), test.at("loss"));
+  const Json figures = figures_block(evaluation);
+  for (const auto& [name, block] : figures.items()) check_block(name, block, test.at(name));
   return evaluation;
 }
 
@@ -185,10 +236,9 @@ RecordedRun read_unguarded(const fs::path& folder) {
   run.tasks = definition_of(run.result);
   const std::vector<TaskClass> classes = read_classes(folder / "data.json", run.tasks.data_sha256);
   const Evaluation evaluation = derived_evaluation(run, read_lines(folder), classes);
-  for (const EpisodeOutcome& episode : evaluation.episodes)
-    run.accuracies.push_back(episode.accuracy);
+  run.scores = score_values(evaluation);
   run.sources = source_lists(evaluation.episodes, classes);
-  run.accuracy = evaluation.accuracy;
+  run.score = score_summary(evaluation);
   run.ci95_classes = evaluation.ci95_classes;
   return run;
 }
@@ -196,9 +246,13 @@ RecordedRun read_unguarded(const fs::path& folder) {
 }  // namespace
 
 std::string title_of(const TaskDefinition& tasks) {
+  const char* queries = tasks.query == 1 ? "query" : "queries";
+  if (tasks.kind == TaskKind::regression) {
+    return fmt::format("{} {}: {}-shot regression, {} {}, {} episodes", tasks.data, tasks.split,
+                       tasks.shot, tasks.query, queries, tasks.episodes);
+  }
   return fmt::format("{} {}: {}-way {}-shot, {} {} a class, {} episodes", tasks.data, tasks.split,
-                     tasks.way, tasks.shot, tasks.query, tasks.query == 1 ? "query" : "queries",
-                     tasks.episodes);
+                     tasks.way, tasks.shot, tasks.query, queries, tasks.episodes);
 }
 
 std::string differences(const TaskDefinition& first, const TaskDefinition& second) {

@@ -106,9 +106,8 @@ Json record_of(const Experiment& experiment, const Evaluation& evaluation,
                 {"split", "test"},
                 {"seed", spec.episodes.test.seed},
                 {"episodes", evaluation.episodes.size()},
-                {"episodes_sha256", evaluation.episodes_sha256},
-                {"accuracy", accuracy_block(evaluation)},
-                {"loss", loss_block(evaluation)}}}};
+                {"episodes_sha256", evaluation.episodes_sha256}}}};
+  record["test"].update(figures_block(evaluation));
   if (!spec.paper.empty()) record["paper"] = spec.paper;
   if (!spec.deviations.empty()) record["deviations"] = spec.deviations;
   return record;

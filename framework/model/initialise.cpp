@@ -36,9 +36,18 @@ Tensor normal_tensor(const std::vector<int64_t>& shape, double std, Stream strea
   return filled(shape, [&] { return std * stream.normal(); });
 }
 
+Tensor truncated_normal_tensor(const std::vector<int64_t>& shape, double std, Stream stream) {
+  return filled(shape, [&] {
+    double value = stream.normal();
+    while (std::abs(value) > 2) value = stream.normal();
+    return std * value;
+  });
+}
+
 const std::vector<std::string>& initial_schemes() {
-  static const std::vector<std::string> kSchemes{"pytorch", "xavier_uniform", "xavier_normal",
-                                                 "he_normal"};
+  static const std::vector<std::string> kSchemes{"pytorch",          "xavier_uniform",
+                                                 "xavier_normal",    "he_normal",
+                                                 "truncated_normal", "standard_normal"};
   return kSchemes;
 }
 
@@ -52,6 +61,8 @@ Tensor initial_weight(const std::string& scheme, const std::vector<int64_t>& sha
     return normal_tensor(shape, std::sqrt(2 / (fans.in + fans.out)), stream);
   }
   if (scheme == "he_normal") return normal_tensor(shape, std::sqrt(2 / fans.in), stream);
+  if (scheme == "truncated_normal") return truncated_normal_tensor(shape, 0.01, stream);
+  if (scheme == "standard_normal") return normal_tensor(shape, 1, stream);
   throw Error(Exit::internal, "no initialisation is called \"{}\"", scheme);
 }
 

@@ -28,7 +28,7 @@ struct TaskGradients {
       gradients;  ///< one per learnable, in order: the SUM over tasks; the trainer divides by T
   ParamList statistics;  ///< batch-norm statistics met, [T,...] per buffer, in task order
   Tensor losses;         ///< [T,steps+1] query loss (or loss by inner step); not finite = diverged
-  Tensor accuracy;       ///< [T]
+  Tensor accuracy;       ///< [T]; undefined for a regression
 };
 
 /// A model adapted to T tasks.
@@ -86,6 +86,7 @@ struct AlgorithmFacts {
   Feeds feeds = Feeds::episodes;
   bool uses_backbone = true;
   bool needs_map = false;  ///< of the backbone: features [C,h,w], not [F]
+  bool regression = false;  ///< learns tasks whose targets are numbers, too
 };
 
 using AlgorithmPlugin = Plugin<std::unique_ptr<const Algorithm>, AlgorithmFacts, BackbonePtr>;
@@ -115,8 +116,8 @@ Tensor task_mean_squared_error(const Tensor& outputs, const Tensor& targets);
 /// Whichever of the two fits: whole numbers are labels, others what a regression is to meet.
 Tensor task_loss(const Tensor& outputs, const Tensor& targets);
 
-/// Share of right answers of each task: logits [T,N,O], targets [T,N] -> [T], float32. A tie is
-/// broken towards the lowest label.
+/// Share of right answers of each task: logits [T,N,O], labels [T,N] -> [T], float32. A tie is
+/// broken towards the lowest label. A regression has none.
 Tensor task_accuracy(const Tensor& logits, const Tensor& targets);
 
 /// The gradients of a scalar with respect to the learnables of `leaves` (see ParamList::attach),

@@ -87,11 +87,13 @@ const Ranking::Pair& Ranking::pair(size_t i, size_t j) const {
   return *found;
 }
 
-Ranking rank_methods(std::span<const Method> methods, SourceLists sources, int64_t way) {
+Ranking rank_methods(std::span<const Method> methods, SourceLists sources, int64_t way,
+                     bool more_is_better) {
   Ranking ranking;
   std::vector<double> means, p_values;
   for (size_t i = 0; i < methods.size(); ++i) {
-    means.push_back(summarize(methods[i]).mean);
+    const double mean = summarize(methods[i]).mean;
+    means.push_back(more_is_better ? mean : -mean);
     for (size_t j = i + 1; j < methods.size(); ++j) {
       ranking.pairs.push_back(
           {.first = i, .second = j, .comparison = compare(methods[i], methods[j], sources, way)});

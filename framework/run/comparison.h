@@ -65,7 +65,8 @@ struct Ranking {
 };
 
 /// Compares every pair of methods on the same episodes and ranks them: shared_ranks() with the
-/// corrected decisions of all m(m-1)/2 pairs.
-Ranking rank_methods(std::span<const Method> methods, SourceLists sources, int64_t way);
+/// corrected decisions of all m(m-1)/2 pairs. Of errors, less is better.
+Ranking rank_methods(std::span<const Method> methods, SourceLists sources, int64_t way,
+                     bool more_is_better = true);
 
 }  // namespace kshot

@@ -64,11 +64,11 @@ TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const 
         add_to(total.gradients, piece.gradients);
         statistics.push_back(std::move(piece.statistics));
         losses.push_back(piece.losses);
-        accuracies.push_back(piece.accuracy);
+        if (piece.accuracy.defined()) accuracies.push_back(piece.accuracy);
       });
   total.statistics = joined(statistics);
   total.losses = torch::cat(losses, 0);
-  total.accuracy = torch::cat(accuracies, 0);
+  if (!accuracies.empty()) total.accuracy = torch::cat(accuracies, 0);
   return total;
 }
 

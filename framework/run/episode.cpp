@@ -51,6 +51,7 @@ std::string plans_sha256(const TaskSource& source, int64_t count) {
     list(plan.support_labels);
     list(plan.query);
     list(plan.query_labels);
+    if (!plan.values.empty()) hash.update(fmt::format("{{{}}}", fmt::join(plan.values, ",")));
     hash.update("\n");
   }
   return hash.hex();

@@ -9,13 +9,20 @@
 
 namespace kshot {
 
+/// What a task asks for: labels of classes, or numbers.
+enum class TaskKind { classification, regression };
+
 /// What one task consists of, before any pixel is read. The sha256 of an episode set is over plans.
 struct TaskPlan {
   uint64_t index = 0;
-  int64_t outputs = 0;                  ///< way, or all base classes for a minibatch
-  std::vector<int64_t> classes;         ///< entry of TaskSource::classes() behind each label
+  int64_t outputs = 0;           ///< way, all base classes for a minibatch, or D for a regression
+  std::vector<int64_t> classes;  ///< entry of TaskSource::classes() behind each label
   std::vector<int64_t> support, query;  ///< sample ids (rows of the data set), in order
-  std::vector<int64_t> support_labels, query_labels;  ///< in [0, outputs)
+  std::vector<int64_t> support_labels, query_labels;  ///< in [0, outputs); a regression has none
+  /// What a drawn task was drawn as; its data set says what they mean. Absent where samples say
+  /// all. Nothing that a mathematical library rounds: the sha256 is to be the same on every
+  /// machine.
+  std::vector<double> values;
 
   /// Tasks of equal shape can be loaded side by side.
   bool same_shape(const TaskPlan& other) const {
@@ -59,6 +66,7 @@ class TaskSource {
   virtual Episodes load(std::span<const TaskPlan> plans) const = 0;
   virtual Shapes shapes() const = 0;
   virtual const std::vector<TaskClass>& classes() const = 0;
+  virtual TaskKind kind() const { return TaskKind::classification; }
 };
 
 /// Loads plans whose shapes may differ: consecutive plans of equal shape become one group.

@@ -6,24 +6,20 @@
 #include <vector>
 
 #include "framework/run/compute.h"
+#include "framework/run/outcome.h"
 #include "framework/run/statistics.h"
 
 namespace kshot {
 
-/// What happened on one test task.
-struct EpisodeOutcome {
-  TaskPlan plan;
-  std::vector<int64_t> predictions;  ///< a label per query image
-  double accuracy = 0;
-  double loss = 0;  ///< mean cross-entropy of the queries
-};
-
 /// What a set of test tasks says about a model.
 struct Evaluation {
+  TaskKind kind = TaskKind::classification;
   std::vector<EpisodeOutcome> episodes;
   std::string episodes_sha256;
-  Summary accuracy, loss;
-  std::optional<double> ci95_classes;  ///< interval for new classes
+  Summary accuracy;                       ///< without values for a regression
+  Summary loss;                           ///< of a regression: the mean squared error
+  std::optional<double> ci95_classes;     ///< interval for new classes
+  std::vector<Summary> mse_by_step = {};  ///< a regression's, after 0, 1, ... steps of adaptation
 };
 
 struct EvaluationRequest {
@@ -32,7 +28,7 @@ struct EvaluationRequest {
   std::function<void(int64_t done)> progress = {};
 };
 
-/// Adapts to each of the tasks 0 .. count-1 of the source and classifies its queries. Each task is
+/// Adapts to each of the tasks 0 .. count-1 of the source and answers its queries. Each task is
 /// computed alone with one intra-op thread, so figures do not depend on thread count or batch.
 /// Ends early, with an empty result, where a stop signal came.
 /// Throws Error(diverged) for logits that are not finite.
@@ -40,7 +36,8 @@ std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorith
                                    const ParamList& weights, const TaskSource& source,
                                    const EvaluationRequest& request, const Compute& compute);
 
-/// Means and intervals of outcomes, as evaluate() fills them in.
+/// The kind, means and intervals of outcomes, as evaluate() fills them in. Throws Error(bad_data)
+/// where outcomes are of both kinds, or of regressions with different numbers of steps.
 void summarise(Evaluation& evaluation, const std::vector<TaskClass>& classes);
 
 /// The source classes of each episode, for statistics over classes.

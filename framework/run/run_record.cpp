@@ -69,57 +69,6 @@ Json environment(const Compute& compute, int threads) {
   return env;
 }
 
-Json outcome_to_json(const EpisodeOutcome& outcome) {
-  const TaskPlan& plan = outcome.plan;
-  return {{"index", plan.index},
-          {"outputs", plan.outputs},
-          {"classes", plan.classes},
-          {"support", plan.support},
-          {"support_labels", plan.support_labels},
-          {"query", plan.query},
-          {"query_labels", plan.query_labels},
-          {"predictions", outcome.predictions},
-          {"accuracy", outcome.accuracy},
-          {"loss", outcome.loss}};
-}
-
-EpisodeOutcome outcome_from_json(const Json& line, const std::string& where) {
-  try {
-    EpisodeOutcome outcome;
-    TaskPlan& plan = outcome.plan;
-    line.at("index").get_to(plan.index);
-    line.at("outputs").get_to(plan.outputs);
-    line.at("classes").get_to(plan.classes);
-    line.at("support").get_to(plan.support);
-    line.at("support_labels").get_to(plan.support_labels);
-    line.at("query").get_to(plan.query);
-    line.at("query_labels").get_to(plan.query_labels);
-    line.at("predictions").get_to(outcome.predictions);
-    line.at("accuracy").get_to(outcome.accuracy);
-    line.at("loss").get_to(outcome.loss);
-    return outcome;
-  } catch (const Json::exception& problem) {
-    throw Error(Exit::bad_data, "{}: not an episode line: {}", where, problem.what());
-  }
-}
-
-std::string outcomes_text(const std::vector<EpisodeOutcome>& outcomes) {
-  std::string text;
-  for (const EpisodeOutcome& outcome : outcomes) text += outcome_to_json(outcome).dump() + "\n";
-  return text;
-}
-
-std::vector<EpisodeOutcome> read_outcomes(const std::filesystem::path& path) {
-  std::vector<EpisodeOutcome> outcomes;
-  std::istringstream text(read_file(path));
-  std::string line;
-  while (std::getline(text, line)) {
-    const std::string where = fmt::format("{}:{}", path.string(), outcomes.size() + 1);
-    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
-  }
-  return outcomes;
-}
-
 namespace {
 
 Json summary_block(const Summary& summary) {
@@ -138,6 +87,23 @@ Json accuracy_block(const Evaluation& evaluation) {
 }
 
 Json loss_block(const Evaluation& evaluation) { return summary_block(evaluation.loss); }
+
+Json error_block(const Evaluation& evaluation) {
+  Json steps = Json::array();
+  for (size_t k = 0; k < evaluation.mse_by_step.size(); ++k) {
+    Json step = summary_block(evaluation.mse_by_step[k]);
+    step.erase("std");
+    step["step"] = k;
+    steps.push_back(step);
+  }
+  return {{"mse", summary_block(evaluation.loss)}, {"by_step", steps}};
+}
+
+Json figures_block(const Evaluation& evaluation) {
+  if (evaluation.kind == TaskKind::regression)
+    return {{"error", error_block(evaluation)}, {"loss", loss_block(evaluation)}};
+  return {{"accuracy", accuracy_block(evaluation)}, {"loss", loss_block(evaluation)}};
+}
 
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());

@@ -24,18 +24,13 @@ std::string run_id(const RunIdentity& identity);
 /// env.json: commit, compiler, LibTorch, processor, threads. No host, user or absolute path.
 Json environment(const Compute& compute, int threads);
 
-/// One line of episodes.jsonl, and back. From these lines every figure in result.json can be
-/// derived again. Throws Error(bad_data) naming `where` for a line that is not one.
-Json outcome_to_json(const EpisodeOutcome& outcome);
-EpisodeOutcome outcome_from_json(const Json& line, const std::string& where);
-
-/// All lines of an episodes.jsonl, as text.
-std::string outcomes_text(const std::vector<EpisodeOutcome>& outcomes);
-std::vector<EpisodeOutcome> read_outcomes(const std::filesystem::path& path);
-
-/// The "accuracy" and "loss" blocks of a record; a value that does not exist is absent.
+/// Blocks of a record; a value that does not exist is absent. `error` stands in the place of
+/// `accuracy` where the tasks are regressions: {"mse": ..., "by_step": [{"step", "mean", ...}]}.
 Json accuracy_block(const Evaluation& evaluation);
+Json error_block(const Evaluation& evaluation);
 Json loss_block(const Evaluation& evaluation);
+/// All that a test says, by name: "accuracy" or "error", and "loss".
+Json figures_block(const Evaluation& evaluation);
 
 /// "2026-01-31T12:00:00Z".
 std::string utc_now();

@@ -12,7 +12,8 @@ void TrainOptions::describe(Fields& fields) {
       {.help = "validations without improvement after which training ends; 0: never", .min = 0});
   fields.option(
       "select_by", select_by,
-      {.help = "which validation figure chooses the checkpoint", .one_of = {"accuracy", "loss"}});
+      {.help = "which validation figure chooses the checkpoint; a regression has the loss alone",
+       .one_of = {"accuracy", "loss"}});
   fields.option("retrain_extra", retrain_extra,
                 {.help = "train again from the start on train and validation classes, for the best "
                          "length found plus this many iterations",

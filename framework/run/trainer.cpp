@@ -9,6 +9,7 @@
 #include "framework/run/metrics_log.h"
 #include "framework/run/outer_step.h"
 #include "framework/run/prefetcher.h"
+#include "framework/run/score.h"
 #include "framework/run/stop_signal.h"
 #include "framework/run/training_state.h"
 
@@ -44,6 +45,7 @@ class Trainer {
       : engine_(engine),
         training_(training),
         options_(training.options),
+        kind_(training.train->kind()),
         checkpoints_(training.folder / "checkpoints"),
         weights_(fresh()) {
     optimizer_.emplace(training_.optimizer, weights_);
@@ -115,7 +117,7 @@ class Trainer {
         learn_tasks(engine_, *training_.algorithm, weights_, groups, context, training_.compute);
     take_outer_step(learned, weights_, *optimizer_, context, options_);
     window_.losses.push_back(learned.losses.select(1, -1));
-    window_.accuracies.push_back(learned.accuracy);
+    if (kind_ == TaskKind::classification) window_.accuracies.push_back(learned.accuracy);
   }
 
   void log_training(int64_t iterations) {
@@ -124,11 +126,13 @@ class Trainer {
     const double loss = state_.window_loss / tasks, accuracy = state_.window_accuracy / tasks;
     state_.window_loss = state_.window_accuracy = 0;
     state_.window_tasks = 0;
-    training_note_ = fmt::format("loss {:.4f}  accuracy {:.2f} %", loss, 100 * accuracy);
+    training_note_ = kind_ == TaskKind::classification
+                         ? fmt::format("loss {:.4f}  accuracy {:.2f} %", loss, 100 * accuracy)
+                         : score().told(loss);
     log_->append(
         {{"phase", state_.phase},
          {"iteration", state_.iteration},
-         {"train", {{"loss", loss}, {"accuracy", accuracy}}},
+         {"train", means_json(loss, accuracy)},
          {"lr", scheduled_lr(training_.optimizer.schedule, training_.optimizer.lr,
                              state_.iteration - 1, iterations)},
          {"time", {{"seconds", state_.seconds}, {"tasks_per_second", tasks_per_second()}}}});
@@ -150,34 +154,46 @@ class Trainer {
     state_.seconds += seconds_since(start);
     if (!evaluation) return false;
     const double accuracy = evaluation->accuracy.mean, loss = evaluation->loss.mean;
+    const double value = score_summary(*evaluation).mean;
     state_.validated = state_.iteration;
     log_->append({{"phase", state_.phase},
                   {"iteration", state_.iteration},
-                  {"validation", {{"loss", loss}, {"accuracy", accuracy}}},
+                  {"validation", means_json(loss, accuracy)},
                   {"time", {{"seconds", state_.seconds}}}});
-    const bool better = options_.select_by == "accuracy"
-                            ? !state_.best_accuracy || accuracy > *state_.best_accuracy
-                            : !state_.best_loss || loss < *state_.best_loss;
+    const bool by_accuracy = kind_ == TaskKind::classification && options_.select_by == "accuracy";
+    const bool better = by_accuracy ? !state_.best_accuracy || accuracy > *state_.best_accuracy
+                                    : !state_.best_loss || loss < *state_.best_loss;
     state_.stale = better ? 0 : state_.stale + 1;
     if (better) {
       state_.best_iteration = state_.iteration;
-      state_.best_accuracy = accuracy;
+      if (kind_ == TaskKind::classification) state_.best_accuracy = accuracy;
       state_.best_loss = loss;
       save("best");
     }
     save("last");
-    validation_note_ = fmt::format("  validation {:.2f} % (best {:.2f} at {})", 100 * accuracy,
-                                   100 * *state_.best_accuracy, state_.best_iteration);
+    validation_note_ = fmt::format("  validation {} (best {} at {})", score().told(value),
+                                   score().number(best_value()), state_.best_iteration);
     progress.update(state_.iteration, training_note_ + validation_note_);
     enough = patience_ended();
     return true;
+  }
+
+  const Score& score() const { return score_of(kind_); }
+
+  /// The score at the best validation so far, of which there is one.
+  double best_value() const { return state_.best_accuracy.value_or(*state_.best_loss); }
+
+  /// A regression has no accuracy.
+  Json means_json(double loss, double accuracy) const {
+    if (kind_ == TaskKind::regression) return {{"loss", loss}};
+    return {{"loss", loss}, {"accuracy", accuracy}};
   }
 
   bool patience_ended() const { return options_.patience > 0 && state_.stale >= options_.patience; }
 
   /// After the first phase: retrain from the start, or be done.
   void begin_next_phase() {
-    const bool chosen = state_.best_accuracy.has_value();  // by a validation
+    const bool chosen = state_.best_loss.has_value();  // by a validation
     if (!chosen) state_.best_iteration = state_.iteration;
     if (options_.retrain_extra && training_.retrain) {
       state_.phase = "retrain";
@@ -242,6 +258,7 @@ class Trainer {
   TaskEngine& engine_;
   const Training& training_;
   const TrainOptions& options_;
+  TaskKind kind_;
   std::filesystem::path checkpoints_;
   ParamList weights_;
   std::optional<Optimizer> optimizer_;

@@ -173,8 +173,8 @@ TEST_CASE("a record is read with the figures that its lines give") {
   const fs::path folder = write_record(results.path(), {});
   const RecordedRun run = read_recorded_run(folder);
   CHECK(run.id == "aaaaaaaaaaaa");
-  CHECK(run.accuracies == std::vector<double>{0.6, 0.8, 0.4, 1.0});
-  CHECK(run.accuracy.mean == Approx(0.7).epsilon(1e-12));
+  CHECK(run.scores == std::vector<double>{0.6, 0.8, 0.4, 1.0});
+  CHECK(run.score.mean == Approx(0.7).epsilon(1e-12));
   CHECK(run.sources[0] == std::vector<int64_t>{0, 1});
   CHECK(title_of(run.tasks) == "toy test: 2-way 1-shot, 5 queries a class, 4 episodes");
 }
@@ -183,7 +183,7 @@ TEST_CASE("episode lines may be gzipped") {
   const TemporaryFolder results;
   const fs::path folder = write_record(results.path(), {});
   REQUIRE(std::system(("gzip '" + (folder / "episodes.jsonl").string() + "'").c_str()) == 0);
-  CHECK(read_recorded_run(folder).accuracy.mean == Approx(0.7).epsilon(1e-12));
+  CHECK(read_recorded_run(folder).score.mean == Approx(0.7).epsilon(1e-12));
 
   const fs::path packed = folder / "episodes.jsonl.gz";
   write_file_atomically(packed, read_file(packed).substr(0, 100));
@@ -321,9 +321,9 @@ TEST_CASE("training seeds are pooled: worked by hand") {
   const LeaderboardRow& row = tables[0].rows[0];
   CHECK(row.method == "alpha");
   CHECK(row.runs.size() == 2);
-  CHECK(row.accuracies[3] == Approx(0.9).epsilon(1e-12));
-  CHECK(row.accuracy.mean == Approx(0.725).epsilon(1e-12));
-  CHECK(row.accuracy.ci95.value() == Approx(3.18244631 * std::sqrt(0.0875 / 3) / 2).epsilon(1e-8));
+  CHECK(row.scores[3] == Approx(0.9).epsilon(1e-12));
+  CHECK(row.score.mean == Approx(0.725).epsilon(1e-12));
+  CHECK(row.score.ci95.value() == Approx(3.18244631 * std::sqrt(0.0875 / 3) / 2).epsilon(1e-8));
   CHECK(row.seed_spread.value() == Approx(std::sqrt(2) * 0.025).epsilon(1e-10));
   CHECK_FALSE(tables[0].rows[1].seed_spread.has_value());
   // beta: 0.5 0.7 0.3 0.9, mean 0.6: what is paired is the mean over seeds.
