@@ -21,7 +21,7 @@ namespace kshot {
 namespace {
 
 struct ImamlOptions {
-  double inner_lr = 0.1;
+  double inner_lr = 0.01;
   int64_t inner_steps = 16;
   std::optional<int64_t> test_inner_steps;
   double strength = 2;

@@ -99,7 +99,7 @@ class Reptile final : public Algorithm {
                                         options_.inner_batch, context, &trail);
     TaskGradients result;
     for (const Param& param : weights.with_role(Role::learnable)) {
-      const Tensor movement = param.value.unsqueeze(0) - adapted[param.name];
+      const Tensor movement = param.value.unsqueeze(0) - adapted[param.name].detach();
       result.gradients.add({param.name, movement.sum(0), param.role, param.group});
     }
     result.statistics = network_statistics(trail.met);
@@ -112,6 +112,8 @@ class Reptile final : public Algorithm {
                                  const Shapes& shapes, const Context& context) const override;
 
   bool transductive() const override { return options_.batch_norm == "transductive"; }
+  /// Minibatches are drawn by their place in the support set.
+  bool order_matters() const override { return true; }
   std::string batch_norm() const override { return options_.batch_norm; }
 
  private:

@@ -18,7 +18,7 @@ std::string utf8_name(const fs::path& path) {
   std::string name = path.filename().string();
   if (!is_utf8(name)) {
     throw Error(Exit::bad_data, "{}: the name of {} is not UTF-8", path.parent_path().string(),
-                quoted(name));
+                in_quotes(name));
   }
   return name;
 }

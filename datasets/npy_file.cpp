@@ -65,7 +65,7 @@ class HeaderParser {
     throw Error(Exit::bad_data,
                 "{}: the header is {}, expected a type without fields: {{'descr': '<f4', "
                 "'fortran_order': False, 'shape': (3, 4)}}",
-                where_, quoted(whole_));
+                where_, in_quotes(whole_));
   }
 
   void skip_spaces() {
@@ -137,7 +137,7 @@ uint64_t little_endian(std::string_view bytes) {
 std::string_view take_header(std::string_view& file, const std::string& where) {
   if (!file.starts_with(kMagic)) {
     throw Error(Exit::bad_data, "{}: no .npy file: it begins with {}, expected \\x93NUMPY", where,
-                quoted(file.substr(0, kMagic.size())));
+                in_quotes(file.substr(0, kMagic.size())));
   }
   file.remove_prefix(kMagic.size());
   const int version = file.empty() ? 0 : static_cast<unsigned char>(file[0]);
@@ -164,7 +164,7 @@ torch::Dtype dtype_of(const Header& header, const std::string& where) {
   }
   throw Error(Exit::bad_data,
               "{}: values of type {}, expected <f4, <f8, |u1, <i4 or <i8 (little-endian)", where,
-              quoted(header.dtype));
+              in_quotes(header.dtype));
 }
 
 /// Bytes of so many values; nothing where 63 bits do not hold them.
@@ -203,8 +203,8 @@ Tensor read_npy(const std::filesystem::path& path) {
   }
   const std::optional<uint64_t> needed = bytes_of(header.shape, dtype);
   if (needed != rest.size()) {
-    throw Error(Exit::bad_data, "{}: the header says [{}] of {}, {}, but {} bytes follow it", where,
-                fmt::join(header.shape, ","), header.dtype,
+    throw Error(Exit::bad_data, "{}: the header says [{}] of {}: expected {} behind it, found {}",
+                where, fmt::join(header.shape, ","), header.dtype,
                 needed ? fmt::format("{} bytes", *needed) : "more than any disk holds",
                 rest.size());
   }

@@ -13,7 +13,7 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string quoted(std::string_view text, size_t most) {
+std::string in_quotes(std::string_view text, size_t most) {
   const std::string shown =
       text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "...";
   return Json(shown).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);

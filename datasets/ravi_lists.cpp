@@ -21,13 +21,13 @@ void check_row(const std::vector<std::string>& cells, const std::string& where) 
     throw Error(Exit::bad_data, "{}: {} cells, expected 2", where, cells.size());
   if (cells[1].size() > kLongestName || !std::regex_match(cells[1], label)) {
     throw Error(Exit::bad_data, "{}: label {}, expected a WordNet id like n01532829", where,
-                quoted(cells[1]));
+                in_quotes(cells[1]));
   }
   std::smatch match;
   if (cells[0].size() > kLongestName || !std::regex_match(cells[0], match, file) ||
       match[1] != cells[1]) {
     throw Error(Exit::bad_data, "{}: filename {}, expected a name like {}00000005.jpg", where,
-                quoted(cells[0]), cells[1]);
+                in_quotes(cells[0]), cells[1]);
   }
 }
 
@@ -37,7 +37,7 @@ void read_list(const std::filesystem::path& path, const std::string& split,
   const std::string header = lines.next().value_or("");
   if (csv_cells(header) != std::vector<std::string>{"filename", "label"}) {
     throw Error(Exit::bad_data, "{}: the first line is {}, expected filename,label", path.string(),
-                quoted(header));
+                in_quotes(header));
   }
   while (const auto line = lines.next()) {
     const std::vector<std::string> cells = csv_cells(*line);

@@ -32,7 +32,7 @@ SplitRule read_csv(std::string text, const std::string& where) {
   if (split_at == header.size() || name_at == header.size()) {
     throw Error(Exit::bad_data,
                 "{}: the first line is {}, expected columns class,split or filename,split", where,
-                quoted(first));
+                in_quotes(first));
   }
   SplitRule rule;
   rule.kind = name_at == file_at ? SplitScheme::Kind::images : SplitScheme::Kind::classes;

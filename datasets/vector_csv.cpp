@@ -110,7 +110,7 @@ class TableReader {
                          layout_.columns);
     }
     return fmt::format("labels are column {} of {}, {}; line {} is a header", layout_.label + 1,
-                       layout_.columns, quoted(first[layout_.label]), lines_.number());
+                       layout_.columns, in_quotes(first[layout_.label]), lines_.number());
   }
 
   void add(const Cells& cells) {
@@ -128,13 +128,13 @@ class TableReader {
     const double number = number_in(cell).value_or(std::numeric_limits<double>::quiet_NaN());
     if (std::abs(number) <= std::numeric_limits<float>::max()) return static_cast<float>(number);
     throw Error(Exit::bad_data, "{}, line {}, column {}: {}, expected a finite number of 32 bits",
-                where_, lines_.number(), column + 1, quoted(cell));
+                where_, lines_.number(), column + 1, in_quotes(cell));
   }
 
   void add_label(const std::string& label) {
     if (label.empty() || !is_utf8(label)) {
       throw Error(Exit::bad_data, "{}, line {}, column {}: {}, expected a label in UTF-8", where_,
-                  lines_.number(), layout_.label + 1, quoted(label));
+                  lines_.number(), layout_.label + 1, in_quotes(label));
     }
     table_.labels.push_back(label);
   }

@@ -72,7 +72,7 @@ std::vector<std::string> read_text_labels(const std::filesystem::path& path) {
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i].empty() || !is_utf8(labels[i])) {
       throw Error(Exit::bad_data, "{}, line {}: {}, expected a label in UTF-8", path.string(),
-                  i + 1, quoted(labels[i]));
+                  i + 1, in_quotes(labels[i]));
     }
   }
   return labels;

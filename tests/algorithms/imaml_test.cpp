@@ -1,11 +1,11 @@
-#include "tests/algorithms/tiny_tasks.h"
+#include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
 
+using test::random_tasks;
 using test::relative_difference;
-using test::tiny_tasks;
 using test::TinyMethod;
 
 /// The inputs themselves as features: with the head it is linear regression, whose support loss is
@@ -108,20 +108,14 @@ TEST_CASE("a task that has converged leaves the others to go on") {
 }
 
 TEST_CASE("peak memory does not depend on the number of inner steps") {
-  const Episodes task = tiny_tasks();
-  const auto resident = [] {
-    std::ifstream file("/proc/self/statm");
-    int64_t size = 0, pages = 0;
-    file >> size >> pages;
-    return pages * 4096;
-  };
+  const Episodes task = random_tasks(1);
   const TinyMethod few(Json{{"name", "imaml"}, {"inner_steps", 2}}),
       many(Json{{"name", "imaml"}, {"inner_steps", 300}});
   for (int i = 0; i < 5; ++i) few.learn(task);
-  const int64_t before = resident();
+  const int64_t before = test::resident_memory();
   many.learn(task);
   // 300 graphs of this network would be over 100 MB.
-  CHECK(resident() - before < 16 << 20);
+  CHECK(test::resident_memory() - before < 16 << 20);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "algorithms/multi_step_loss.h"
-#include "tests/algorithms/tiny_tasks.h"
+#include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
 
+using test::random_tasks;
 using test::relative_difference;
-using test::tiny_tasks;
 using test::TinyMethod;
 
 TEST_CASE("the importance of each step's loss over epochs is the reference code's") {
@@ -35,7 +35,7 @@ Json block(const Json& changes) {
 ParamList shared_gradients(const Json& changes, int64_t iteration) {
   const TinyMethod method(block(changes));
   ParamList shared;
-  for (const Param& gradient : method.learn(method.weights, tiny_tasks(), iteration).gradients) {
+  for (const Param& gradient : method.learn(random_tasks(1), iteration).gradients) {
     if (gradient.name.starts_with("inner_lr.") || gradient.name.find(".norm.") != std::string::npos)
       continue;
     shared.add(gradient);
@@ -56,7 +56,7 @@ TEST_CASE("each switch changes what is learned") {
   CHECK(with.weights["backbone.block1.norm.weight"].sizes() == torch::IntArrayRef({3, 4}));
   CHECK(with.weights["backbone.block1.norm.running_mean"].sizes() == torch::IntArrayRef({3, 4}));
   CHECK(without_norms.weights["backbone.block1.norm.weight"].sizes() == torch::IntArrayRef({4}));
-  const ParamList gradients = with.learn(tiny_tasks()).gradients;
+  const ParamList gradients = with.learn(random_tasks(1)).gradients;
   for (const char* name : {"inner_lr.head.weight", "backbone.block1.norm.weight"}) {
     const Tensor by_step = gradients[name];
     CHECK_FALSE(torch::allclose(by_step[0], by_step[1]));
@@ -87,7 +87,7 @@ TEST_CASE("after its epochs the multi-step loss is the last step's alone") {
 
 TEST_CASE("each step has running statistics of its own, those its support pass met") {
   const TinyMethod method(block(Json::object()));
-  const TaskGradients learned = method.learn(tiny_tasks(2));
+  const TaskGradients learned = method.learn(random_tasks(2));
   const Tensor means = learned.statistics["backbone.block2.norm.running_mean"];
   REQUIRE(means.sizes() == torch::IntArrayRef({2, 3, 4}));
   CHECK_FALSE(torch::allclose(means.select(1, 0), means.select(1, 1)));

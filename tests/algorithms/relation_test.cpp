@@ -151,10 +151,11 @@ std::string refusal(const Json& backbone, const Json& options, int64_t size) {
 }
 
 TEST_CASE("a backbone without maps, and maps that are too small, are refused by name") {
-  CHECK(refusal({}, {}, 28).find("set backbone.features to \"map\"") != std::string::npos);
+  CHECK(refusal(Json::object(), Json::object(), 28).find("set backbone.features to \"map\"") !=
+        std::string::npos);
   const Json map{{"features", "map"}};
-  CHECK(refusal(map, {}, 16) == "");  // 4x4
-  CHECK(refusal(map, {}, 15).find("maps of 3x3 are too small") != std::string::npos);
+  CHECK(refusal(map, Json::object(), 16) == "");  // 4x4
+  CHECK(refusal(map, Json::object(), 15).find("maps of 3x3 are too small") != std::string::npos);
   CHECK(refusal(map, {{"padding", "none"}}, 40) == "");  // 10x10
   CHECK(refusal(map, {{"padding", "none"}}, 39).find("need 10 pixels a side") != std::string::npos);
 }

@@ -1,13 +1,13 @@
 #include <torch/optim.h>
 
-#include "tests/algorithms/tiny_tasks.h"
+#include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
 namespace kshot {
 namespace {
 
+using test::random_tasks;
 using test::relative_difference;
-using test::tiny_tasks;
 using test::TinyMethod;
 
 /// theta - phi of an independent loop over the whole support set, by an optimiser of LibTorch.
@@ -44,7 +44,7 @@ Json whole_set(const std::string& optimizer, int64_t steps) {
 
 TEST_CASE("Reptile by gradient descent answers theta - phi of an independent loop") {
   const TinyMethod method(whole_set("sgd", 4));
-  const Episodes task = tiny_tasks();
+  const Episodes task = random_tasks(1);
   const ParamList expected =
       movement(method, task.support, 4, [](const std::vector<Tensor>& values) {
         return std::make_unique<torch::optim::SGD>(values, torch::optim::SGDOptions(0.05));
@@ -54,7 +54,7 @@ TEST_CASE("Reptile by gradient descent answers theta - phi of an independent loo
 
 TEST_CASE("Reptile by Adam with beta1 = 0 answers theta - phi of LibTorch's Adam") {
   const TinyMethod method(whole_set("adam", 4));
-  const Episodes task = tiny_tasks();
+  const Episodes task = random_tasks(1);
   const ParamList expected =
       movement(method, task.support, 4, [](const std::vector<Tensor>& values) {
         return std::make_unique<torch::optim::Adam>(
@@ -73,7 +73,7 @@ TEST_CASE("Reptile by Adam with beta1 = 0 answers theta - phi of LibTorch's Adam
 
 TEST_CASE("one step of gradient descent at meta-step 1 is one step on the task's loss") {
   const TinyMethod method(whole_set("sgd", 1));
-  const Episodes task = tiny_tasks();
+  const Episodes task = random_tasks(1);
   const TinyMethod fomaml(Json{{"name", "fomaml"}, {"inner_lr", 0.0}, {"inner_steps", 1}});
   // FOMAML at rate 0 on query = support is the plain gradient.
   Episodes same = task;
@@ -93,7 +93,7 @@ TEST_CASE("minibatches go through the whole support set before an image comes ag
   Json whole = whole_set("sgd", 1);
   whole["inner_lr"] = 0.0;
   const TinyMethod all(whole, {{"norm", false}});
-  const Episodes task = tiny_tasks();
+  const Episodes task = random_tasks(1);
   CHECK(still.learn(task).losses.mean().item<double>() ==
         doctest::Approx(all.learn(task).losses.mean().item<double>()).epsilon(1e-10));
   const Tensor losses = still.learn(task).losses;
@@ -102,7 +102,7 @@ TEST_CASE("minibatches go through the whole support set before an image comes ag
 
 TEST_CASE("Reptile learns from tasks without queries") {
   const TinyMethod method(whole_set("adam", 2));
-  Episodes task = tiny_tasks();
+  Episodes task = random_tasks(1);
   task.query = {task.query.inputs.narrow(1, 0, 0), task.query.targets.narrow(1, 0, 0)};
   const TaskGradients learned = method.learn(task);
   CHECK(torch::isfinite(learned.losses).all().item<bool>());

@@ -60,7 +60,7 @@ TEST_CASE("an array as NumPy writes it is read back, of every type and version")
 
 TEST_CASE("the very bytes of numpy.save(float32 [[1, -2], [0.5, 3]]) are understood") {
   std::string bytes(
-      "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 70);
+      "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 69);
   bytes.append(127 - bytes.size(), ' ').append("\n");
   bytes.append(std::string("\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x00\x3f\x00\x00\x40\x40", 16));
   CHECK(read_bytes(bytes).equal(torch::tensor({{1.F, -2.F}, {0.5F, 3.F}})));
@@ -74,8 +74,8 @@ TEST_CASE("a header in another order, with other quotes and without spaces is th
 TEST_CASE("headers that lie about the length are found out by the file's size") {
   const std::string twelve(12, '\0');
   check_refused(npy_bytes(header("<f4", "False", "(1000000, 3)"), twelve),
-                "[1000000,3] of <f4, 12000000 bytes, but 12 bytes follow");
-  check_refused(npy_bytes(header("<f4", "False", "(1, 2)"), twelve), "8 bytes, but 12");
+                "[1000000,3] of <f4: expected 12000000 bytes behind it, found 12");
+  check_refused(npy_bytes(header("<f4", "False", "(1, 2)"), twelve), "8 bytes behind it, found 12");
   check_refused(npy_bytes(header("<f8", "False", "(4611686018427387904, 4)"), twelve),
                 "more than any disk holds");
   check_refused(npy_bytes(header("<f4", "False", "(99999999999999999999, 3)"), twelve),

@@ -40,10 +40,10 @@ TEST_CASE("cells in quotes hold commas and quotes; blank lines have no cells") {
 }
 
 TEST_CASE("text from outside is shown on one line, cut, and in UTF-8") {
-  CHECK(quoted("a\nb") == "\"a\\nb\"");
-  CHECK(quoted(std::string(100, 'x'), 5) == "\"xxxxx...\"");
-  CHECK(quoted("\xc3\xa9") == "\"\xc3\xa9\"");
+  CHECK(in_quotes("a\nb") == "\"a\\nb\"");
+  CHECK(in_quotes(std::string(100, 'x'), 5) == "\"xxxxx...\"");
+  CHECK(in_quotes("\xc3\xa9") == "\"\xc3\xa9\"");
   CHECK(is_utf8("\xc3\xa9"));
   CHECK_FALSE(is_utf8("\xe9"));
-  CHECK(is_utf8(quoted("\xe9")));
+  CHECK(is_utf8(in_quotes("\xe9")));
 }

@@ -27,12 +27,16 @@ inline Tensor golden_fill(const std::vector<int64_t>& shape, double phase, doubl
 }
 
 /// The golden parameters: the k-th learnable (k = 1, 2, ...) is fill(k, 0.3); a norm's gamma is
-/// 1 + fill(0.2, 0.1), its beta fill(0.9, 0.1). Learned step sizes stay as they are.
+/// 1 + fill(0.2, 0.1), its beta fill(0.9, 0.1). Learned step sizes are 0.4.
 inline ParamList golden_weights(const ParamList& like) {
   ParamList weights = like.to(torch::kCPU, torch::kDouble).clone();
   double k = 0;
   for (Param& param : weights) {
-    if (param.role != Role::learnable || param.name.starts_with("inner_lr.")) continue;
+    if (param.role != Role::learnable) continue;
+    if (param.name.starts_with("inner_lr.")) {
+      param.value.fill_(0.4);
+      continue;
+    }
     k += 1;
     const auto shape = param.value.sizes().vec();
     const bool norm = param.name.find(".norm.") != std::string::npos;
