@@ -193,7 +193,7 @@ TEST_CASE("learn is the gradient of its losses") {
 }
 
 TEST_CASE("a short training beats the untrained network on new characters") {
-  for (const char* mode : {"transductive", "running"}) {
+  for (const std::string mode : {"transductive", "running"}) {
     CAPTURE(mode);
     const auto algorithm = make_algorithm(
         {{"name", "relation"}, {"channels", 16}, {"batch_norm", mode}},
