@@ -2,6 +2,7 @@
 
 #include "datasets/npy_file.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>

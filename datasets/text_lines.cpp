@@ -27,13 +27,13 @@ std::string trimmed(const std::string& text) {
 std::vector<std::string> csv_cells(const std::string& line) {
   if (trimmed(line).empty()) return {};
   std::vector<std::string> cells(1);
-  bool in_quotes = false;
+  bool inside = false;
   for (size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && in_quotes && i + 1 < line.size() && line[i + 1] == '"') {
+    if (line[i] == '"' && inside && i + 1 < line.size() && line[i + 1] == '"') {
       cells.back() += line[++i];
     } else if (line[i] == '"') {
-      in_quotes = !in_quotes;
-    } else if (line[i] == ',' && !in_quotes) {
+      inside = !inside;
+    } else if (line[i] == ',' && !inside) {
       cells.emplace_back();
     } else {
       cells.back() += line[i];

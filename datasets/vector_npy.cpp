@@ -22,7 +22,7 @@ void check_shape(const Tensor& values, const std::string& where) {
 void check_finite(const Tensor& values, const Tensor& original, const std::string& where) {
   const Tensor faults = torch::isfinite(values).logical_not();
   if (!faults.any().item<bool>()) return;
-  const Tensor place = faults.nonzero()[0];
+  const Tensor place = faults.nonzero()[0].contiguous();
   const std::vector<int64_t> index(place.const_data_ptr<int64_t>(),
                                    place.const_data_ptr<int64_t>() + place.numel());
   Tensor value = original;

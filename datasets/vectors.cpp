@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <map>
+#include <tuple>
 
 #include "datasets/importer.h"
 #include "datasets/outside_text.h"

@@ -87,9 +87,9 @@ std::string clusters_csv(int64_t classes, int64_t count, int64_t features) {
 }  // namespace
 
 TEST_CASE("a table becomes classes by label, rows in the order of the file, float32 as written") {
-  Import import;
+  Import vectors;
   const ImportResult result =
-      import.csv("length,width,kind\n1,2.5,b\n-3e2,0.1,a\n\n4,5,b\r\n .5 , 6,\"a\"\n7,8,c");
+      vectors.csv("length,width,kind\n1,2.5,b\n-3e2,0.1,a\n\n4,5,b\r\n .5 , 6,\"a\"\n7,8,c");
   const Manifest& manifest = result.manifest;
   CHECK(class_names(manifest) == Names{"a", "b", "c"});
   CHECK(manifest.classes[2].count == 1);
@@ -97,48 +97,48 @@ TEST_CASE("a table becomes classes by label, rows in the order of the file, floa
   CHECK(manifest.dtype == torch::kFloat);
   CHECK(manifest.name == "x");
   CHECK(manifest.default_split == "images");
-  CHECK(import.samples().equal(
+  CHECK(vectors.samples().equal(
       torch::tensor({{-300.F, 0.1F}, {0.5F, 6.F}, {1.F, 2.5F}, {4.F, 5.F}, {7.F, 8.F}})));
   CHECK(has_note(result, "labels are column 3 of 3, \"kind\"; line 1 is a header"));
 }
 
 TEST_CASE("labels that are whole numbers are ordered by value, words after them") {
-  Import import;
-  const ImportResult result = import.csv("0,10\n0,9\n0,word\n0,-1\n0,100\n");
+  Import vectors;
+  const ImportResult result = vectors.csv("0,10\n0,9\n0,word\n0,-1\n0,100\n");
   CHECK(class_names(result.manifest) == Names{"-1", "9", "10", "100", "word"});
   CHECK(has_note(result, "there is no header"));
 }
 
 TEST_CASE("the label column is the last, or chosen by name or by number") {
-  Import import;
+  Import vectors;
   const std::string text = "id,kind,x\n7,a,1\n8,b,2\n";
-  import.request.label_column = "kind";
-  CHECK(class_names(import.csv(text).manifest) == Names{"a", "b"});
-  CHECK(import.samples().equal(torch::tensor({{7.F, 1.F}, {8.F, 2.F}})));
-  import.request.label_column = "2";
-  CHECK(class_names(import.csv(text).manifest) == Names{"a", "b"});
-  import.request.label_column = "1";
-  CHECK(class_names(import.csv("5,0.5\n6,0.25\n").manifest) == Names{"5", "6"});
+  vectors.request.label_column = "kind";
+  CHECK(class_names(vectors.csv(text).manifest) == Names{"a", "b"});
+  CHECK(vectors.samples().equal(torch::tensor({{7.F, 1.F}, {8.F, 2.F}})));
+  vectors.request.label_column = "2";
+  CHECK(class_names(vectors.csv(text).manifest) == Names{"a", "b"});
+  vectors.request.label_column = "1";
+  CHECK(class_names(vectors.csv("5,0.5\n6,0.25\n").manifest) == Names{"5", "6"});
   // A header of numbers is one because the label column is named.
-  import.request.label_column = "y";
-  CHECK(class_names(import.csv("0,1,y\n3,4,a\n").manifest) == Names{"a"});
+  vectors.request.label_column = "y";
+  CHECK(class_names(vectors.csv("0,1,y\n3,4,a\n").manifest) == Names{"a"});
 }
 
 TEST_CASE("a label column that is not there is refused with the nearest name") {
-  Import import;
+  Import vectors;
   const std::string text = "id,kind,kind2,kind2\n7,8,a,b\n";
-  import.request.label_column = "knid";
-  import.refuses([&] { import.csv(text); }, "did you mean \"kind\"", Exit::bad_spec);
-  import.request.label_column = "5";
-  import.refuses([&] { import.csv(text); }, "a number from 1 to 4", Exit::bad_spec);
-  import.request.label_column = "kind2";
-  import.refuses([&] { import.csv(text); }, "two columns", Exit::bad_spec);
+  vectors.request.label_column = "knid";
+  vectors.refuses([&] { vectors.csv(text); }, "did you mean \"kind\"", Exit::bad_spec);
+  vectors.request.label_column = "5";
+  vectors.refuses([&] { vectors.csv(text); }, "a number from 1 to 4", Exit::bad_spec);
+  vectors.request.label_column = "kind2";
+  vectors.refuses([&] { vectors.csv(text); }, "two columns", Exit::bad_spec);
 }
 
 TEST_CASE("a table's faults are named by file, line, column and value") {
-  Import import;
+  Import vectors;
   const auto refuses = [&](const std::string& text, const std::string& part) {
-    import.refuses([&] { import.csv(text); }, "x.csv" + part);
+    vectors.refuses([&] { vectors.csv(text); }, "x.csv" + part);
   };
   refuses("1,2,a\n1,b\n", ", line 2: 2 cells, expected 3");
   refuses("1,2,a\n1,2,3,b\n", ", line 2: 4 cells, expected 3");
@@ -161,50 +161,50 @@ TEST_CASE("a table's faults are named by file, line, column and value") {
 }
 
 TEST_CASE("an array keeps its shape and type: float32, uint8; float64 is rounded") {
-  Import import;
+  Import vectors;
   const Tensor values = torch::arange(60, torch::kFloat).view({5, 3, 2, 2}) / 7;
-  write_bytes(import.folder / "x.npy", npy_bytes(values, "<f4"));
-  write_bytes(import.folder / "y.npy", npy_bytes(torch::tensor({1, 0, 1, 0, 2}), "<i8"));
-  const Manifest manifest = import({"x.npy", "y.npy"}).manifest;
+  write_bytes(vectors.folder / "x.npy", npy_bytes(values, "<f4"));
+  write_bytes(vectors.folder / "y.npy", npy_bytes(torch::tensor({1, 0, 1, 0, 2}), "<i8"));
+  const Manifest manifest = vectors({"x.npy", "y.npy"}).manifest;
   CHECK(manifest.shape == std::vector<int64_t>{3, 2, 2});
   CHECK(class_names(manifest) == Names{"0", "1", "2"});
   const Tensor order = torch::tensor({1, 3, 0, 2, 4});
-  CHECK(import.samples().equal(values.index_select(0, order)));
+  CHECK(vectors.samples().equal(values.index_select(0, order)));
 
-  write_bytes(import.folder / "x.npy", npy_bytes(values.to(torch::kDouble), "<f8"));
-  const ImportResult rounded = import({"x.npy", "y.npy"});
+  write_bytes(vectors.folder / "x.npy", npy_bytes(values.to(torch::kDouble), "<f8"));
+  const ImportResult rounded = vectors({"x.npy", "y.npy"});
   CHECK(rounded.manifest.sha256 == manifest.sha256);
   CHECK(has_note(rounded, "rounded to 32"));
 
-  write_bytes(import.folder / "x.npy", npy_bytes(values.to(torch::kByte), "|u1"));
-  CHECK(import({"x.npy", "y.npy"}).manifest.dtype == torch::kByte);
-  CHECK(import.samples().equal(values.to(torch::kByte).index_select(0, order)));
+  write_bytes(vectors.folder / "x.npy", npy_bytes(values.to(torch::kByte), "|u1"));
+  CHECK(vectors({"x.npy", "y.npy"}).manifest.dtype == torch::kByte);
+  CHECK(vectors.samples().equal(values.to(torch::kByte).index_select(0, order)));
 }
 
 TEST_CASE("labels come as text or as numbers, given or beside the array") {
-  Import import;
-  write_bytes(import.folder / "x.npy", npy_bytes(torch::rand({3, 2}), "<f4"));
-  write_bytes(import.folder / "names.txt", "\xef\xbb\xbfred fox\r\nowl\r\nred fox\r\n\r\n");
-  CHECK(class_names(import({"x.npy", "names.txt"}).manifest) == Names{"owl", "red fox"});
-  std::filesystem::remove(import.folder / "out.h5");
-  import.refuses([&] { import({"x.npy"}); }, "neither of x.labels.npy", Exit::bad_spec);
-  write_bytes(import.folder / "x.labels.txt", "a\nb\nb");
-  CHECK(class_names(import({"x.npy"}).manifest) == Names{"a", "b"});
-  std::filesystem::remove(import.folder / "out.h5");
-  write_bytes(import.folder / "x.labels.npy",
+  Import vectors;
+  write_bytes(vectors.folder / "x.npy", npy_bytes(torch::rand({3, 2}), "<f4"));
+  write_bytes(vectors.folder / "names.txt", "\xef\xbb\xbfred fox\r\nowl\r\nred fox\r\n\r\n");
+  CHECK(class_names(vectors({"x.npy", "names.txt"}).manifest) == Names{"owl", "red fox"});
+  std::filesystem::remove(vectors.folder / "out.h5");
+  vectors.refuses([&] { vectors({"x.npy"}); }, "neither of x.labels.npy", Exit::bad_spec);
+  write_bytes(vectors.folder / "x.labels.txt", "a\nb\nb");
+  CHECK(class_names(vectors({"x.npy"}).manifest) == Names{"a", "b"});
+  std::filesystem::remove(vectors.folder / "out.h5");
+  write_bytes(vectors.folder / "x.labels.npy",
               npy_bytes(torch::tensor({3, 4, 5}, torch::kByte), "|u1"));
-  import.refuses([&] { import({"x.npy"}); }, "both of x.labels.npy", Exit::bad_spec);
-  std::filesystem::remove(import.folder / "x.labels.txt");
-  CHECK(class_names(import({"x.npy"}).manifest) == Names{"3", "4", "5"});
+  vectors.refuses([&] { vectors({"x.npy"}); }, "both of x.labels.npy", Exit::bad_spec);
+  std::filesystem::remove(vectors.folder / "x.labels.txt");
+  CHECK(class_names(vectors({"x.npy"}).manifest) == Names{"3", "4", "5"});
 }
 
 TEST_CASE("an array's faults are named by file and value") {
-  Import import;
+  Import vectors;
   const auto refuses = [&](const Tensor& values, const char* type, const std::string& part) {
-    write_bytes(import.folder / "x.npy", npy_bytes(values, type));
-    import.refuses([&] { import({"x.npy", "y.txt"}); }, part);
+    write_bytes(vectors.folder / "x.npy", npy_bytes(values, type));
+    vectors.refuses([&] { vectors({"x.npy", "y.txt"}); }, part);
   };
-  write_bytes(import.folder / "y.txt", "a\nb\n");
+  write_bytes(vectors.folder / "y.txt", "a\nb\n");
   Tensor values = torch::zeros({2, 3});
   values[1][2] = std::numeric_limits<float>::quiet_NaN();
   refuses(values, "<f4", "x.npy: nan at [1,2], expected finite numbers");
@@ -217,70 +217,70 @@ TEST_CASE("an array's faults are named by file and value") {
   refuses(torch::zeros({2, 0}), "<f4", "x.npy: an array of shape [2,0]");
   refuses(torch::zeros({2, 1, 1, 1, 1, 1, 1, 1, 1, 1}), "<f4", "2 to 9 axes");
   refuses(torch::zeros({3, 2}), "<f4", "y.txt: 2 labels, expected 3, one for each row of");
-  write_bytes(import.folder / "y.txt", "a\n\nb\n");
+  write_bytes(vectors.folder / "y.txt", "a\n\nb\n");
   refuses(torch::zeros({3, 2}), "<f4", "y.txt, line 2: \"\", expected a label");
-  write_bytes(import.folder / "y.txt", "");
+  write_bytes(vectors.folder / "y.txt", "");
   refuses(torch::zeros({3, 2}), "<f4", "y.txt: 0 labels, expected 3");
 
-  write_bytes(import.folder / "y.npy", npy_bytes(torch::zeros({3}), "<f4"));
-  import.refuses([&] { import({"x.npy", "y.npy"}); }, "y.npy: floating-point numbers");
-  write_bytes(import.folder / "y.npy", npy_bytes(torch::zeros({3, 1}, torch::kLong), "<i8"));
-  import.refuses([&] { import({"x.npy", "y.npy"}); }, "y.npy: an array of shape [3,1]");
-  write_bytes(import.folder / "x.npy", "not an array");
-  import.refuses([&] { import({"x.npy", "y.npy"}); }, "x.npy: no .npy file");
+  write_bytes(vectors.folder / "y.npy", npy_bytes(torch::zeros({3}), "<f4"));
+  vectors.refuses([&] { vectors({"x.npy", "y.npy"}); }, "y.npy: floating-point numbers");
+  write_bytes(vectors.folder / "y.npy", npy_bytes(torch::zeros({3, 1}, torch::kLong), "<i8"));
+  vectors.refuses([&] { vectors({"x.npy", "y.npy"}); }, "y.npy: an array of shape [3,1]");
+  write_bytes(vectors.folder / "x.npy", "not an array");
+  vectors.refuses([&] { vectors({"x.npy", "y.npy"}); }, "x.npy: no .npy file");
 }
 
 TEST_CASE("options and sources that mean nothing to vectors are refused, not passed over") {
-  Import import;
-  write_bytes(import.folder / "x.npy", npy_bytes(torch::zeros({3, 2}), "<f4"));
-  write_bytes(import.folder / "x.labels.txt", "a\nb\nc\n");
+  Import vectors;
+  write_bytes(vectors.folder / "x.npy", npy_bytes(torch::zeros({3, 2}), "<f4"));
+  write_bytes(vectors.folder / "x.labels.txt", "a\nb\nc\n");
   const auto refuses = [&](const std::string& part, const Names& sources = {"x.npy"}) {
-    import.refuses([&] { import(sources); }, part, Exit::bad_spec);
-    import.request = {};
+    vectors.refuses([&] { vectors(sources); }, part, Exit::bad_spec);
+    vectors.request = {};
   };
-  import.request.image_size = 28;
+  vectors.request.image_size = 28;
   refuses("vectors takes no --image-size, but --splits, --label-column");
-  import.request.resize = Resampling::nearest;
+  vectors.request.resize = Resampling::nearest;
   refuses("no --resize");
-  import.request.channels = 1;
+  vectors.request.channels = 1;
   refuses("no --channels");
-  import.request.keep_original = true;
+  vectors.request.keep_original = true;
   refuses("no --keep-original");
-  import.request.label_column = "kind";
+  vectors.request.label_column = "kind";
   refuses("no columns with names");
   refuses("expected a file named .csv or .npy", {"x.labels.txt"});
   refuses("3 sources given", {"x.npy", "x.labels.txt", "x.labels.txt"});
-  import.request.label_column = "kind";
-  import.request.sources = {import.folder.path()};
-  import.refuses([&] { import_dataset("folder", import.request, import.folder / "out.h5"); },
-                 "folder takes no --label-column", Exit::bad_spec);
+  vectors.request.label_column = "kind";
+  vectors.request.sources = {vectors.folder.path()};
+  vectors.refuses([&] { import_dataset("folder", vectors.request, vectors.folder / "out.h5"); },
+                  "folder takes no --label-column", Exit::bad_spec);
 }
 
 TEST_CASE("classes are divided at random from ten on, or by a file, as those of images are") {
-  Import import;
-  const Manifest random = import.csv(clusters_csv(12, 3, 4)).manifest;
+  Import vectors;
+  const Manifest random = vectors.csv(clusters_csv(12, 3, 4)).manifest;
   CHECK(random.default_split == "random");
   CHECK(random.splits.at("random").members.at("test").size() == 2);
   CHECK(random.splits.contains("images"));
 
-  write_bytes(import.folder / "mine.csv",
+  write_bytes(vectors.folder / "mine.csv",
               "class,split\nspecies 00,train\nspecies 02,test\nspecies 01,val\n");
-  import.request.splits_file = import.folder / "mine.csv";
-  const ImportResult mine = import.csv(clusters_csv(4, 3, 4));
+  vectors.request.splits_file = vectors.folder / "mine.csv";
+  const ImportResult mine = vectors.csv(clusters_csv(4, 3, 4));
   CHECK(mine.manifest.default_split == "mine");
   CHECK(mine.manifest.splits.at("mine").members.at("test") == std::vector<int64_t>{2});
   CHECK(has_note(mine, "1 classes are in no split"));
-  std::filesystem::remove(import.folder / "out.h5");
-  write_bytes(import.folder / "mine.csv", "class,split\nspecies 99,train\n");
-  import.refuses([&] { import.csv(clusters_csv(4, 3, 4)); }, "\"species 99\" is not in");
-  write_bytes(import.folder / "mine.csv", "filename,split\n1.png,train\n");
-  import.refuses([&] { import.csv(clusters_csv(4, 3, 4)); }, "names files");
+  std::filesystem::remove(vectors.folder / "out.h5");
+  write_bytes(vectors.folder / "mine.csv", "class,split\nspecies 99,train\n");
+  vectors.refuses([&] { vectors.csv(clusters_csv(4, 3, 4)); }, "\"species 99\" is not in");
+  write_bytes(vectors.folder / "mine.csv", "filename,split\n1.png,train\n");
+  vectors.refuses([&] { vectors.csv(clusters_csv(4, 3, 4)); }, "names files");
 }
 
 TEST_CASE("vectors pass through pack, sampler, algorithm and evaluation, as they were written") {
-  Import import;
-  import.csv(clusters_csv(20, 6, 5));
-  const DatasetPtr pack = open_pack(import.folder / "out.h5");
+  Import vectors;
+  vectors.csv(clusters_csv(20, 6, 5));
+  const DatasetPtr pack = open_pack(vectors.folder / "out.h5");
   const EpisodeSampler source(pack, {}, {.way = 4, .shot = 2, .query = 3}, {});
   CHECK(source.shapes().input == std::vector<int64_t>{5});
   const TaskPlan plan = source.plan(0);
@@ -299,24 +299,24 @@ TEST_CASE("vectors pass through pack, sampler, algorithm and evaluation, as they
 }
 
 TEST_CASE("bytes are scaled to [0,1], whatever their shape; mean and std go by the first axis") {
-  Import import;
-  write_bytes(import.folder / "x.npy",
+  Import vectors;
+  write_bytes(vectors.folder / "x.npy",
               npy_bytes(torch::tensor({{0, 51}, {255, 102}}, torch::kByte), "|u1"));
-  write_bytes(import.folder / "x.labels.txt", "a\na\n");
-  import({"x.npy"});
+  write_bytes(vectors.folder / "x.labels.txt", "a\na\n");
+  vectors({"x.npy"});
   DatasetView view;
-  CHECK(
-      torch::allclose(to_input(import.samples(), view), torch::tensor({{0.F, 0.2F}, {1.F, 0.4F}})));
+  CHECK(torch::allclose(to_input(vectors.samples(), view),
+                        torch::tensor({{0.F, 0.2F}, {1.F, 0.4F}})));
   view.mean = {0.5, 0.2}, view.std = {0.5, 0.1};
-  check_view(open_pack(import.folder / "out.h5")->manifest(), view);
+  check_view(open_pack(vectors.folder / "out.h5")->manifest(), view);
   CHECK(
-      torch::allclose(to_input(import.samples(), view), torch::tensor({{-1.F, 0.F}, {1.F, 2.F}})));
+      torch::allclose(to_input(vectors.samples(), view), torch::tensor({{-1.F, 0.F}, {1.F, 2.F}})));
 }
 
 TEST_CASE("what is for images only is refused for vectors") {
-  Import import;
-  const Manifest manifest = import.csv(clusters_csv(10, 2, 3)).manifest;
-  const DatasetPtr pack = open_pack(import.folder / "out.h5");
+  Import vectors;
+  const Manifest manifest = vectors.csv(clusters_csv(10, 2, 3)).manifest;
+  const DatasetPtr pack = open_pack(vectors.folder / "out.h5");
   const auto refusal = [&](const DatasetView& view) {
     const auto error = caught([&] { EpisodeSampler(pack, view, {.way = 2, .query = 1}, {}); });
     REQUIRE(error);
@@ -332,7 +332,7 @@ TEST_CASE("what is for images only is refused for vectors") {
   CHECK(refusal(inverted) ==
         "dataset.invert is true; only 8-bit images can be inverted, and samples of \"x\" are 3 "
         "floating-point numbers");
-  CHECK(caught([&] { export_png(*pack, import.folder / "png"); })->code() == Exit::bad_spec);
-  const auto error = caught([&] { load_image(import.folder / "x.png", manifest); });
+  CHECK(caught([&] { export_png(*pack, vectors.folder / "png"); })->code() == Exit::bad_spec);
+  const auto error = caught([&] { load_image(vectors.folder / "x.png", manifest); });
   CHECK(error->code() == Exit::bad_data);
 }

@@ -130,7 +130,7 @@ TEST_CASE("vectors: table, pack, run, evaluate") {
                             "--out", "points.h5", "--json"});
   INFO(imported.err);
   REQUIRE(imported.code == 0);
-  CHECK(imported.json()["manifest"]["shape"] == Json{2});
+  CHECK(imported.json()["manifest"]["shape"] == Json::array({2}));
   CHECK(imported.json()["manifest"]["dtype"] == "float32");
   Json spec = Json::parse(read_file(folder / test::write_tiny_spec(folder.path(), "tiny")));
   spec["dataset"] = {{"name", "pack"}, {"path", "points.h5"}};
