@@ -49,6 +49,8 @@ class Workshop {
     work(true);
     for (std::thread& helper : helpers) helper.join();
     if (failure_) std::rethrow_exception(failure_);
+    // The last images may have been a helper's.
+    if (options_.progress && reported_ < images_.size()) report(images_.size());
     return std::move(results_);
   }
 

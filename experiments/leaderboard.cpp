@@ -211,10 +211,10 @@ std::vector<std::string> LeaderboardRow::flags() const {
   return flags;
 }
 
-std::optional<double> LeaderboardRow::paper(const Score& score) const {
+std::optional<double> LeaderboardRow::paper(const Score& measured) const {
   const Json paper = runs[0].result.value("paper", Json::object());
-  if (!paper.contains(score.name) || !paper[score.name].is_number()) return std::nullopt;
-  return paper[score.name].get<double>();
+  if (!paper.contains(measured.name) || !paper[measured.name].is_number()) return std::nullopt;
+  return paper[measured.name].get<double>();
 }
 
 std::vector<LeaderboardTable> make_leaderboard(const std::vector<RecordedRun>& runs) {

@@ -38,7 +38,7 @@ struct LeaderboardRow {
   /// "transductive", "dirty", "3 deviations", "not comparable".
   std::vector<std::string> flags() const;
   /// The figure that the paper reports, where it does: paper.accuracy, or paper.mse.
-  std::optional<double> paper(const Score& score) const;
+  std::optional<double> paper(const Score& measured) const;
 };
 
 /// The methods that met the same tasks, the best mean first.

@@ -1,5 +1,8 @@
 // Properties that every registered algorithm and backbone must have, in every mode that its options
 // offer. A new plugin is covered by being registered.
+#include <algorithm>
+#include <cmath>
+
 #include "framework/run/algorithm.h"
 #include "tests/doctest_torch.h"
 
@@ -64,23 +67,27 @@ Subject subject_of(const AlgorithmPlugin& plugin, const Json& block) {
   return subject;
 }
 
-/// Every algorithm with its defaults, and with each value of each option that offers a choice.
+/// The blocks of an algorithm: its defaults, and each value of each option that offers a choice.
+std::vector<Json> all_blocks(const AlgorithmPlugin& plugin) {
+  const std::string& name = plugin.facts.name;
+  std::vector<Json> blocks;
+  blocks.push_back({{"name", name}});
+  for (const OptionRow& row : plugin.options()) {
+    for (const std::string& value : row.option.one_of) {
+      if (value != row.default_value) blocks.push_back({{"name", name}, {row.path, value}});
+    }
+    if (row.default_value.is_boolean())
+      blocks.push_back({{"name", name}, {row.path, !row.default_value.get<bool>()}});
+  }
+  return blocks;
+}
+
 std::vector<Subject> all_subjects() {
   std::vector<Subject> subjects;
   const auto& registry = Registry<AlgorithmPlugin>::instance();
   for (const std::string& name : registry.names()) {
     const AlgorithmPlugin& plugin = registry.find(name);
-    subjects.push_back(subject_of(plugin, {{"name", name}}));
-    for (const OptionRow& row : plugin.options()) {
-      for (const std::string& value : row.option.one_of) {
-        if (value != row.default_value)
-          subjects.push_back(subject_of(plugin, {{"name", name}, {row.path, value}}));
-      }
-      if (row.default_value.is_boolean()) {
-        subjects.push_back(
-            subject_of(plugin, {{"name", name}, {row.path, !row.default_value.get<bool>()}}));
-      }
-    }
+    for (const Json& block : all_blocks(plugin)) subjects.push_back(subject_of(plugin, block));
   }
   return subjects;
 }
@@ -233,6 +240,80 @@ TEST_CASE("the order of the support images moves logits exactly if order_matters
   });
 }
 
+// ---- regressions
+
+/// Points of T curves: inputs [T,N,1], targets [T,N,1].
+Labelled random_points(int64_t tasks, int64_t count, uint64_t index) {
+  const Tensor x = 10 * random_tensor({tasks, count, 1}, index) - 5;
+  return {x, torch::sin(x - torch::arange(tasks, torch::kDouble).view({tasks, 1, 1}))};
+}
+
+Episodes random_curves(int64_t tasks) {
+  Episodes episodes{random_points(tasks, 6, 11), random_points(tasks, 4, 12), 1, {}};
+  episodes.plans.resize(static_cast<size_t>(tasks));
+  return episodes;
+}
+
+/// Every algorithm that says it learns regressions, on a network without batch norm.
+std::vector<Subject> regressing_subjects() {
+  std::vector<Subject> subjects;
+  const auto& registry = Registry<AlgorithmPlugin>::instance();
+  const BackbonePtr backbone =
+      Registry<BackbonePlugin>::instance().find("mlp").make({{"name", "mlp"}, {"hidden", {8, 8}}});
+  for (const std::string& name : registry.names()) {
+    const AlgorithmPlugin& plugin = registry.find(name);
+    if (!plugin.facts.regression) continue;
+    for (const Json& block : all_blocks(plugin)) {
+      subjects.push_back({block.dump(), plugin.facts, plugin.make(block, backbone), {}});
+      subjects.back().weights =
+          subjects.back()
+              .algorithm->init({{1}, 1}, Stream(3, Purpose::initialisation, 0))
+              .to(torch::kCPU, torch::kDouble)
+              .clone();
+    }
+  }
+  return subjects;
+}
+
+Tensor outputs(const Subject& subject, const Episodes& episodes) {
+  const auto indices = indices_of(episodes);
+  const auto learner = subject.algorithm->adapt(subject.weights, episodes.support, {{1}, 1},
+                                                Context{.seed = 9, .tasks = indices});
+  const torch::NoGradGuard no_grad;
+  return learner->logits_by_step(episodes.query.inputs).back();
+}
+
+TEST_CASE("an algorithm that says it learns regressions does: gradients, losses and outputs") {
+  const std::vector<Subject> subjects = regressing_subjects();
+  REQUIRE_FALSE(subjects.empty());
+  for (const Subject& subject : subjects) {
+    CAPTURE(subject.description);
+    const Episodes curves = random_curves(2);
+    const TaskGradients learned = learn(subject, curves);
+    CHECK_FALSE(learned.accuracy.defined());
+    CHECK(learned.losses.size(0) == 2);
+    CHECK(torch::isfinite(learned.losses).all().item<bool>());
+    CHECK(norm(learned.gradients) > 0);
+    CHECK(std::isfinite(norm(learned.gradients)));
+    CHECK(outputs(subject, curves).sizes() == torch::IntArrayRef({2, 4, 1}));
+  }
+}
+
+TEST_CASE("a regression alone equals the same one in a batch") {
+  for (const Subject& subject : regressing_subjects()) {
+    CAPTURE(subject.description);
+    const Episodes curves = random_curves(2);
+    const TaskGradients together = learn(subject, curves);
+    const Tensor all = outputs(subject, curves);
+    for (int64_t t = 0; t < 2; ++t) {
+      const Episodes one = curves.slice(t, 1);
+      const TaskGradients alone = learn(subject, one);
+      CHECK(torch::allclose(alone.losses, together.losses.narrow(0, t, 1), 1e-10, 1e-12));
+      CHECK(torch::allclose(outputs(subject, one), all.narrow(0, t, 1), 1e-10, 1e-12));
+    }
+  }
+}
+
 // ---- backbones
 
 struct Network {
@@ -334,16 +415,17 @@ TEST_CASE("a backbone's gradients agree with central differences at 40 coordinat
     for (const Param& gradient : gradients) {
       CAPTURE(gradient.name);
       Tensor flat = params[gradient.name].view(-1);
+      // Small against the parameter, or a step would cross kinks of ReLU and maxima.
+      const double step = 1e-6 * std::clamp(flat.square().mean().sqrt().item<double>(), 0.01, 1.0);
       for (int i = 0; i < 40; ++i) {
         const auto k = static_cast<int64_t>(pick.below(static_cast<uint64_t>(flat.numel())));
-        constexpr double kStep = 1e-6;
         const double old = flat[k].item<double>();
-        flat[k] = old + kStep;
+        flat[k] = old + step;
         const double above = value(params).item<double>();
-        flat[k] = old - kStep;
+        flat[k] = old - step;
         const double below = value(params).item<double>();
         flat[k] = old;
-        CHECK(std::abs((above - below) / (2 * kStep) -
+        CHECK(std::abs((above - below) / (2 * step) -
                        gradient.value.reshape(-1)[k].item<double>()) <= 1e-5 * whole);
       }
     }

@@ -202,7 +202,8 @@ TEST_CASE("memory does not grow over 200 steps of MAML") {
   for (int i = 0; i < 20; ++i) method.learn(task);
   const int64_t before = test::resident_memory();
   for (int i = 0; i < 200; ++i) method.learn(task);
-  CHECK(test::resident_memory() - before < 4 << 20);
+  // A graph of this network is over 1 MB: kept, 200 of them would be 200 MB. Pages come in 2 MB.
+  CHECK(test::resident_memory() - before < 32 << 20);
 }
 
 TEST_CASE("tasks of another way than the head's are refused") {

@@ -101,7 +101,7 @@ TEST_CASE("what is no .npy file is refused, at whatever byte it breaks off") {
   const std::string whole = npy_bytes(torch::arange(3, torch::kFloat), "<f4");
   for (size_t length = 0; length < whole.size(); ++length)
     check_refused(whole.substr(0, length),
-                  length < whole.size() - 12 ? "expected" : "12 bytes, but");
+                  length < whole.size() - 12 ? "expected" : "expected 12 bytes");
   std::string version = whole;
   version[6] = 9;
   check_refused(version, "version 9, expected 1 to 3");

@@ -49,9 +49,23 @@ TEST_CASE("each scheme has its bounds and variance: a linear layer of 300 to 100
   check_normal(initial_weight("he_normal", weight, kStream), std::sqrt(2.0 / 300));
 }
 
+TEST_CASE("standard_normal is N(0, 1), whatever the fans") {
+  check_normal(initial_weight("standard_normal", {100, 300}, kStream), 1);
+}
+
+TEST_CASE("truncated_normal is N(0, 0.01^2) without what lies beyond two standard deviations") {
+  const Tensor values = initial_weight("truncated_normal", {100, 300}, kStream);
+  CHECK(values.abs().max().item<double>() <= 0.02);
+  CHECK(values.abs().max().item<double>() > 0.0199);
+  CHECK(std::abs(mean_of(values)) < 2e-4);
+  // The standard deviation of a normal cut at +-2: sqrt(1 - 4 phi(2) / (2 Phi(2) - 1)) = 0.87963.
+  CHECK(std_of(values) == doctest::Approx(0.0087963).epsilon(0.01));
+}
+
 TEST_CASE("biases are drawn with torch's scheme and 0 with the others") {
   check_uniform(initial_bias("pytorch", {20000, 4}, kStream), 0.5);
-  for (const std::string scheme : {"xavier_uniform", "xavier_normal", "he_normal"}) {
+  for (const std::string scheme :
+       {"xavier_uniform", "xavier_normal", "he_normal", "truncated_normal", "standard_normal"}) {
     CHECK(torch::equal(initial_bias(scheme, {64, 1, 3, 3}, kStream), torch::zeros({64})));
   }
 }

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "framework/base/sha256.h"
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
@@ -90,6 +92,30 @@ TEST_CASE("the sha256 of an episode set is over the plans as text, one line each
   CHECK(plans_sha256(source, 2) ==
         sha256_hex("0:2[3,1][30,10][0,1][31,32][0,0]\n1:2[3,1][30,10][0,1][31,32][0,0]\n"));
   CHECK(plans_sha256(source, 0) == sha256_hex(""));
+}
+
+TEST_CASE("the hash of plans without values is what it was before there were values") {
+  OnePlan source;
+  source.base.outputs = 2;
+  source.base.classes = {3, 1};
+  source.base.support = {30, 10};
+  source.base.support_labels = {0, 1};
+  source.base.query = {31, 32};
+  source.base.query_labels = {0, 0};
+  CHECK(plans_sha256(source, 2) ==
+        "9a238230ffdf54e2ac5369eb87ab18bbaf3895236f671275f8e2c4636cac67e0");
+}
+
+TEST_CASE("the values of a drawn task are hashed to the last bit") {
+  OnePlan source;
+  source.base.outputs = 1;
+  source.base.support = {0};
+  source.base.query = {1};
+  source.base.values = {0.5, 3, 0.1};
+  CHECK(plans_sha256(source, 1) == sha256_hex("0:1[][0][][1][]{0.5,3,0.1}\n"));
+  const std::string before = plans_sha256(source, 1);
+  source.base.values[2] = std::nextafter(0.1, 1);
+  CHECK(plans_sha256(source, 1) != before);
 }
 
 TEST_CASE("the sha256 of an episode set changes with every part of a plan") {
