@@ -49,14 +49,20 @@ Tensor modulated(const Tensor& y, const Film& film) {
   return y * along(film.scale) + along(film.shift);
 }
 
-/// Whether all that follows the convolution is norm_pool's business.
-bool fusable(const Tensor& y, const NormParams& norm, const ConvBlock& block,
-             const Forward& forward) {
+bool wants_gradient(const Tensor& param) {
+  return torch::GradMode::is_enabled() && param.defined() && param.requires_grad();
+}
+
+/// Whether all that follows the convolution of x, and its bias, is norm_pool's business.
+bool fusable(const Tensor& x, const Tensor& weight, const Tensor& bias, const NormParams& norm,
+             const ConvBlock& block, const Forward& forward) {
   if (forward.kernels != Kernels::fast || !block.norm || (block.pool && block.pool_same) ||
-      film_for(block, forward) != nullptr) {
+      film_for(block, forward) != nullptr || block.stages.front() != Stage::norm) {
     return false;
   }
-  return block.stages.front() == Stage::norm && norm_pool_covers(y, norm, forward);
+  const bool fixed = forward.norm != NormMode::batch;
+  if (fixed && (wants_gradient(weight) || wants_gradient(bias))) return false;
+  return norm_pool_covers(x, norm, forward);
 }
 
 }  // namespace
@@ -67,11 +73,9 @@ Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& n
                bias = or_nothing(params, name + ".conv.bias");
   const NormParams norm = norm_params(params, name + ".norm", block.eps);
   const PoolAndActivation then{.pool = block.pool, .slope = block.negative_slope};
-  if (forward.norm == NormMode::batch && fusable(x, norm, block, forward)) {
+  if (fusable(x, weight, bias, norm, block, forward))
     return norm_pool(convolve(x, weight, {}, block, forward), norm, then, forward, bias);
-  }
   Tensor y = convolve(x, weight, bias, block, forward);
-  if (fusable(y, norm, block, forward)) return norm_pool(y, norm, then, forward);
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {
       case Stage::norm:

@@ -68,7 +68,7 @@ struct Winograd {
   void convolve(const Real* x, const Real* weight, Real* y) const {
     kernels.transform_weight(weight, pairs, transformed.data_ptr<Real>());
     at::parallel_for(0, shape.tiles(), 96, [&](int64_t first, int64_t last) {
-      kernels.convolve(shape, first, last, x, transformed.const_data_ptr<Real>(), nullptr, y);
+      kernels.convolve(shape, first, last, x, transformed.const_data_ptr<Real>(), y);
     });
   }
 

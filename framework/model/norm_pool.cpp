@@ -244,8 +244,8 @@ Tensor norm_pool(const Tensor& u, const NormParams& params, const PoolAndActivat
     return found[0].unflatten(0, {tasks, images});
   }
   const auto [mean, variance] = fixed_statistics(params, forward);
-  const auto [scale, shift] =
-      scale_and_shift(mean, variance, params.gamma, params.beta, params.eps);
+  const auto [scale, shift] = scale_and_shift(left_out.defined() ? mean - left_out : mean, variance,
+                                              params.gamma, params.beta, params.eps);
   return pass_forward(flat, TaskImages(flat, tasks, then.pool), scale, shift, then.slope,
                       /*keep=*/false)
       .y.unflatten(0, {tasks, images});

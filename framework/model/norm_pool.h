@@ -20,8 +20,9 @@ bool norm_pool_covers(const Tensor& u, const NormParams& params, const Forward& 
 /// gradient of any order included: a backward pass that is itself to be differentiated goes through
 /// the plain composition.
 /// The bits depend neither on task threads nor on intra-op threads.
-/// `left_out`, [C], [T,C] or undefined: a bias that u lacks, for NormMode::batch. Subtracting the
-/// mean takes it away again: it moves the statistics that are met, and its gradient is zero.
+/// `left_out`, [C], [T,C] or undefined: a bias that u lacks; it is cheaper in the mean that is
+/// subtracted. In NormMode::batch that takes it away again: it moves the statistics that are met,
+/// and its gradient is zero.
 Tensor norm_pool(const Tensor& u, const NormParams& params, const PoolAndActivation& then,
                  Forward& forward, const Tensor& left_out = {});
 

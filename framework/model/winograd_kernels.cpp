@@ -107,10 +107,10 @@ void transform_gradients(const Conv3x3Shape& shape, int64_t first, int64_t last,
   }
 }
 
-/// A^T m A (+ bias) of [16, kBlockTiles, outputs]: the tiles [first, last) of y.
+/// A^T m A of [16, kBlockTiles, outputs]: the tiles [first, last) of y.
 template <typename Real>
 void transform_outputs(const Conv3x3Shape& shape, int64_t first, int64_t last, const Real* products,
-                       const Real* bias, Real* nowhere, Real* y) {
+                       Real* nowhere, Real* y) {
   const int64_t channels = shape.outputs, plane = kBlockTiles * channels;
   for (int64_t tile = first; tile < last; ++tile) {
     const TilePixels<Real, 2> to(shape, tile, 0, y, channels, nowhere);
@@ -125,12 +125,11 @@ void transform_outputs(const Conv3x3Shape& shape, int64_t first, int64_t last, c
         rows[0][j] = hn::Add(hn::Add(m0, m1), m2);
         rows[1][j] = hn::Sub(hn::Sub(m1, m2), m3);
       }
-      const V shift = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + c);
       for (int i = 0; i < 2; ++i) {
         const V even = hn::Add(hn::Add(rows[i][0], rows[i][1]), rows[i][2]);
         const V odd = hn::Sub(hn::Sub(rows[i][1], rows[i][2]), rows[i][3]);
-        hn::StoreU(hn::Add(even, shift), d, to.at[2 * i] + c);
-        hn::StoreU(hn::Add(odd, shift), d, to.at[2 * i + 1] + c);
+        hn::StoreU(even, d, to.at[2 * i] + c);
+        hn::StoreU(odd, d, to.at[2 * i + 1] + c);
       }
     });
   }
@@ -153,7 +152,7 @@ hwy::AlignedFreeUniquePtr<Real[]> block_of(int64_t channels) {
 
 template <typename Real>
 void convolve(const Conv3x3Shape& shape, int64_t first, int64_t last, const Real* x,
-              const Real* transformed, const Real* bias, Real* y) {
+              const Real* transformed, Real* y) {
   const auto zeros = blank<Real>(shape.inputs), nowhere = blank<Real>(shape.outputs);
   const auto inputs = block_of<Real>(shape.inputs), products = block_of<Real>(shape.outputs);
   for (int64_t tile = first; tile < last; tile += kBlockTiles) {
@@ -165,7 +164,7 @@ void convolve(const Conv3x3Shape& shape, int64_t first, int64_t last, const Real
               transformed + point * shape.inputs * shape.outputs,
               products.get() + point * kBlockTiles * shape.outputs, false);
     }
-    transform_outputs(shape, tile, end, products.get(), bias, nowhere.get(), y);
+    transform_outputs(shape, tile, end, products.get(), nowhere.get(), y);
   }
 }
 

@@ -31,9 +31,9 @@ struct WinogradKernels {
   /// U = G g G^T of `count` = inputs * outputs kernels.
   void (*transform_weight)(const Real* weight, int64_t count, Real* transformed);
 
-  /// The tiles [first, last) of y = conv(x, weight) (+ bias, unless null).
+  /// The tiles [first, last) of y = conv(x, weight).
   void (*convolve)(const Conv3x3Shape& shape, int64_t first, int64_t last, const Real* x,
-                   const Real* transformed, const Real* bias, Real* y);
+                   const Real* transformed, Real* y);
 
   /// The share of the tiles [first, last) in the gradient of the transformed weight, for the
   /// gradient g of y; replaces what is there.

@@ -201,13 +201,12 @@ std::vector<float> all_kernels(int64_t channels) {
   const Conv3x3Shape shape{
       .images = 2, .height = 5, .width = 4, .inputs = channels, .outputs = channels};
   const int64_t pairs = channels * channels, pixels = 2 * 5 * 4;
-  const auto x = floats(pixels * channels, 1), weight = floats(9 * pairs, 2),
-             bias = floats(channels, 3);
+  const auto x = floats(pixels * channels, 1), weight = floats(9 * pairs, 2);
   const auto kernels = winograd_kernels<float>();
   std::vector<float> transformed(static_cast<size_t>(kWinogradPoints * pairs)),
       gradient(transformed.size()), y(x.size()), answer(weight.size());
   kernels.transform_weight(weight.data(), pairs, transformed.data());
-  kernels.convolve(shape, 0, shape.tiles(), x.data(), transformed.data(), bias.data(), y.data());
+  kernels.convolve(shape, 0, shape.tiles(), x.data(), transformed.data(), y.data());
   kernels.weight_gradient(shape, 0, shape.tiles(), x.data(), y.data(), gradient.data());
   kernels.gradient_of_weight(gradient.data(), pairs, answer.data());
   answer.insert(answer.end(), y.begin(), y.end());

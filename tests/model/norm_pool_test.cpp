@@ -202,6 +202,11 @@ TEST_CASE("running and given statistics normalise as in the plain composition") 
       REQUIRE(norm_pool_covers(call.inputs[0], params, forward));
       const Tensor expected = norm_pool_plain(call.inputs[0], params, call.then, forward);
       CHECK(difference(norm_pool(call.inputs[0], params, call.then, forward), expected) <= kSame);
+      const Tensor bias = numbers({5}, 95);
+      const Tensor biased =
+          norm_pool_plain(call.inputs[0] + bias.view({5, 1, 1}), params, call.then, forward);
+      CHECK(difference(norm_pool(call.inputs[0], params, call.then, forward, bias), biased) <=
+            kSame);
     }
   }
 }
