@@ -136,8 +136,6 @@ class Imaml final : public Algorithm {
   std::string batch_norm() const override { return options_.batch_norm; }
 
  private:
-  friend class ImamlLearner;
-
   inline static const Adapting kAdapting{};
 
   Tensor support_losses(const ParamList& params, const Labelled& support, bool training) const {
@@ -207,30 +205,6 @@ class Imaml final : public Algorithm {
   Network network_;
 };
 
-/// Weights adapted to the tasks, after each step.
-class ImamlLearner final : public Learner {
- public:
-  ImamlLearner(const Imaml& method, std::vector<ParamList> steps, Tensor support)
-      : method_(method), steps_(std::move(steps)), support_(std::move(support)) {}
-
-  Tensor logits(const Tensor& query) const override { return after(steps_.back(), query); }
-
-  std::vector<Tensor> logits_by_step(const Tensor& query) const override {
-    std::vector<Tensor> result;
-    for (const ParamList& params : steps_) result.push_back(after(params, query));
-    return result;
-  }
-
- private:
-  Tensor after(const ParamList& params, const Tensor& query) const {
-    return query_outputs(method_.network_, params, query, support_, {method_.options_.batch_norm});
-  }
-
-  const Imaml& method_;
-  std::vector<ParamList> steps_;
-  Tensor support_;
-};
-
 std::unique_ptr<Learner> Imaml::adapt(const ParamList& weights, const Labelled& support,
                                       const Shapes& shapes, const Context&) const {
   check_outputs(weights, shapes);
@@ -240,7 +214,8 @@ std::unique_ptr<Learner> Imaml::adapt(const ParamList& weights, const Labelled& 
                 /*training=*/false,
                 [&](const ParamList& params, const Tensor&) { by_step.push_back(params); });
   by_step.push_back(last);
-  return std::make_unique<ImamlLearner>(*this, std::move(by_step), support.inputs);
+  return std::make_unique<AdaptedNetwork>(network_, options_.batch_norm, std::move(by_step),
+                                          support.inputs);
 }
 
 const AlgorithmRegistration kImaml{algorithm_plugin<Imaml>(

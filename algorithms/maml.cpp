@@ -62,18 +62,30 @@ Tensor Maml::losses_of(const Tensor& outputs, const Labelled& set, int64_t suppo
   return mean * (static_cast<double>(outputs.size(1)) / shot);
 }
 
-Tensor Maml::support_losses(const ParamList& params, const Labelled& support, bool training) const {
+std::function<Tensor(const ParamList&)> Maml::support_losses(const ParamList& weights,
+                                                             const Labelled& support,
+                                                             bool training) const {
   Forward forward = support_forward(settings_.batch_norm, training);
-  const Tensor outputs = network_.outputs(params, support.inputs, forward);
-  return losses_of(outputs, support, support.inputs.size(1));
+  const int64_t images = support.inputs.size(1);
+  if (settings_.adapting.what == "head") {
+    // The body stays as it is: one pass through it serves every step.
+    const Tensor features = network_.features(weights, support.inputs, forward);
+    return [this, &support, images, features](const ParamList& params) {
+      return losses_of(network_.head(params, features), support, images);
+    };
+  }
+  return [this, &support, images, forward](const ParamList& params) mutable {
+    return losses_of(network_.outputs(params, support.inputs, forward), support, images);
+  };
 }
 
 TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const Context&) const {
   const ParamList leaves = weights.attach();
   ParamList adapted = one_copy_per_task(leaves, settings_.adapting, tasks.tasks());
+  const auto support_losses_at = support_losses(leaves, tasks.support, /*training=*/true);
   std::vector<Tensor> losses;
   for (int64_t step = 0; step < settings_.inner_steps; ++step) {
-    losses.push_back(support_losses(adapted, tasks.support, /*training=*/true));
+    losses.push_back(support_losses_at(adapted));
     adapted = descend(
         adapted, settings_.adapting, losses.back(),
         [&](const Param& param, const Tensor& g) { return update(leaves, param, g); },
@@ -92,30 +104,6 @@ TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const
   return result;
 }
 
-/// Weights adapted to the tasks, after each step.
-class MamlLearner final : public Learner {
- public:
-  MamlLearner(const Maml& method, std::vector<ParamList> steps, Tensor support)
-      : method_(method), steps_(std::move(steps)), support_(std::move(support)) {}
-
-  Tensor logits(const Tensor& query) const override { return after(steps_.back(), query); }
-
-  std::vector<Tensor> logits_by_step(const Tensor& query) const override {
-    std::vector<Tensor> result;
-    for (const ParamList& params : steps_) result.push_back(after(params, query));
-    return result;
-  }
-
- private:
-  Tensor after(const ParamList& params, const Tensor& query) const {
-    return query_outputs(method_.network_, params, query, support_, {method_.settings_.batch_norm});
-  }
-
-  const Maml& method_;
-  std::vector<ParamList> steps_;
-  Tensor support_;
-};
-
 std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& support,
                                      const Shapes& shapes, const Context&) const {
   check_outputs(weights, shapes);
@@ -123,15 +111,16 @@ std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& s
   const int64_t steps = settings_.test_inner_steps.value_or(settings_.inner_steps);
   std::vector<ParamList> by_step{cut_off(
       one_copy_per_task(weights, settings_.adapting, support.inputs.size(0)), settings_.adapting)};
+  const auto support_losses_at = support_losses(by_step.front(), support, /*training=*/false);
   for (int64_t step = 0; step < steps; ++step) {
-    const Tensor losses = support_losses(by_step.back(), support, /*training=*/false);
     const ParamList adapted = descend(
-        by_step.back(), settings_.adapting, losses,
+        by_step.back(), settings_.adapting, support_losses_at(by_step.back()),
         [&](const Param& param, const Tensor& g) { return update(weights, param, g); },
         /*second_order=*/false);
     by_step.push_back(cut_off(adapted, settings_.adapting));
   }
-  return std::make_unique<MamlLearner>(*this, std::move(by_step), support.inputs);
+  return std::make_unique<AdaptedNetwork>(network_, settings_.batch_norm, std::move(by_step),
+                                          support.inputs);
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "algorithms/inner_loop.h"
@@ -47,10 +48,11 @@ class Maml : public Algorithm {
   const Network& network() const { return network_; }
 
  private:
-  friend class MamlLearner;
-
   Tensor losses_of(const Tensor& outputs, const Labelled& set, int64_t support_images) const;
-  Tensor support_losses(const ParamList& params, const Labelled& support, bool training) const;
+  /// The support set's losses [T] as a function of what adapts; `weights` is what begins.
+  std::function<Tensor(const ParamList&)> support_losses(const ParamList& weights,
+                                                         const Labelled& support,
+                                                         bool training) const;
 
   MamlSettings settings_;
   Network network_;

@@ -4,7 +4,8 @@
 // after every inner step counts, at first equally, later the last alone (multi_step_loss); each
 // layer has a learned step size for each step (learned_rates); batch norm has a scale, a shift and
 // running statistics for each step (per_step_norm); first-order gradients in early epochs
-// (second_order_from). Its cosine schedule is optimizer.schedule.
+// (second_order_from). Its cosine schedule is optimizer.schedule, and the mean logits of the five
+// best validated weights are train.ensemble.
 //
 // Differences from the reference code (AntreasAntoniou/HowToTrainYourMAMLPytorch):
 // 1. inner_lr is read: there, step sizes begin at 0.1 whatever the configuration says. The presets

@@ -106,4 +106,22 @@ Tensor query_outputs(const Network& network, const ParamList& params, const Tens
   return network.outputs(params, query, forward);
 }
 
+AdaptedNetwork::AdaptedNetwork(const Network& network, const std::string& batch_norm,
+                               std::vector<ParamList> steps, Tensor support)
+    : network_(network),
+      batch_norm_(batch_norm),
+      steps_(std::move(steps)),
+      support_(std::move(support)) {}
+
+Tensor AdaptedNetwork::logits(const Tensor& query) const {
+  return query_outputs(network_, steps_.back(), query, support_, {batch_norm_});
+}
+
+std::vector<Tensor> AdaptedNetwork::logits_by_step(const Tensor& query) const {
+  std::vector<Tensor> result;
+  for (const ParamList& params : steps_)
+    result.push_back(query_outputs(network_, params, query, support_, {batch_norm_}));
+  return result;
+}
+
 }  // namespace kshot

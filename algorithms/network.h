@@ -57,4 +57,23 @@ struct QueryPass {
 Tensor query_outputs(const Network& network, const ParamList& params, const Tensor& query,
                      const Tensor& support, const QueryPass& pass, NormStatistics* met = nullptr);
 
+/// A network after each step of its adaptation to the tasks: what most of these methods answer
+/// queries with.
+class AdaptedNetwork final : public Learner {
+ public:
+  /// `steps`: the weights before the first step, after it, ...; methods that cannot tell give the
+  /// last alone. `network` and `batch_norm` belong to the algorithm, which lives longer.
+  AdaptedNetwork(const Network& network, const std::string& batch_norm,
+                 std::vector<ParamList> steps, Tensor support);
+
+  Tensor logits(const Tensor& query) const override;
+  std::vector<Tensor> logits_by_step(const Tensor& query) const override;
+
+ private:
+  const Network& network_;
+  const std::string& batch_norm_;
+  std::vector<ParamList> steps_;
+  Tensor support_;
+};
+
 }  // namespace kshot

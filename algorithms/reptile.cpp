@@ -117,8 +117,6 @@ class Reptile final : public Algorithm {
   std::string batch_norm() const override { return options_.batch_norm; }
 
  private:
-  friend class ReptileLearner;
-
   inline static const Adapting kAdapting{};
 
   /// What was met on the way.
@@ -189,27 +187,12 @@ class Reptile final : public Algorithm {
   Network network_;
 };
 
-class ReptileLearner final : public Learner {
- public:
-  ReptileLearner(const Reptile& method, ParamList params, Tensor support)
-      : method_(method), params_(std::move(params)), support_(std::move(support)) {}
-
-  Tensor logits(const Tensor& query) const override {
-    return query_outputs(method_.network_, params_, query, support_, {method_.options_.batch_norm});
-  }
-
- private:
-  const Reptile& method_;
-  ParamList params_;
-  Tensor support_;
-};
-
 std::unique_ptr<Learner> Reptile::adapt(const ParamList& weights, const Labelled& support,
                                         const Shapes& shapes, const Context& context) const {
   check_outputs(weights, shapes);
-  return std::make_unique<ReptileLearner>(*this,
-                                          descended(weights, support, options_.test_inner_steps,
-                                                    options_.test_inner_batch, context, nullptr),
+  std::vector<ParamList> last{descended(weights, support, options_.test_inner_steps,
+                                        options_.test_inner_batch, context, nullptr)};
+  return std::make_unique<AdaptedNetwork>(network_, options_.batch_norm, std::move(last),
                                           support.inputs);
 }
 

@@ -33,10 +33,11 @@ class Lap {
 
 /// Seconds of N training steps, phase by phase.
 struct TrainingTimes {
-  double wait = 0;   ///< for the prefetcher, which draws and loads in a thread of its own
-  double learn = 0;  ///< forward and backward, sums over tasks included
-  double step = 0;   ///< the outer optimiser
-  double draw = 0;   ///< what drawing and loading the same tasks takes by itself
+  double wait = 0;    ///< for the prefetcher, which draws and loads in a thread of its own
+  double learn = 0;   ///< forward and backward, sums over tasks included
+  double reduce = 0;  ///< the sums by themselves: one thread's, while others learn
+  double step = 0;    ///< the outer optimiser
+  double draw = 0;    ///< what drawing and loading the same tasks takes by itself
 
   double total() const { return wait + learn + step; }
 };
@@ -69,9 +70,11 @@ TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, Pa
     times.wait += lap.next();
     const Context context{
         .iteration = i, .iterations = 2 * steps, .training = true, .seed = spec.seed};
-    TaskGradients learned =
-        learn_tasks(engine, *experiment.algorithm, weights, tasks, context, experiment.compute);
+    double reduce = 0;
+    TaskGradients learned = learn_tasks(engine, *experiment.algorithm, weights, tasks, context,
+                                        experiment.compute, &reduce);
     times.learn += lap.next();
+    times.reduce += reduce;
     take_outer_step(learned, weights, optimizer, context, spec.train);
     times.step += lap.next();
   }
@@ -101,6 +104,7 @@ Json training_json(const Experiment& experiment, const TrainingTimes& times, int
            {{"total", 1e3 * times.total() / n},
             {"wait", 1e3 * times.wait / n},
             {"learn", 1e3 * times.learn / n},
+            {"reduce_within_learn", 1e3 * times.reduce / n},
             {"step", 1e3 * times.step / n},
             {"draw_in_background", 1e3 * times.draw / n}}}};
 }
@@ -138,6 +142,7 @@ void print_report(const Json& report) {
     row("one iteration", phases.at("total"), "ms, of which");
     row("  wait for tasks", phases.at("wait"), "ms");
     row("  learn", phases.at("learn"), "ms");
+    row("    reduce", phases.at("reduce_within_learn"), "ms, in one thread while others learn");
     row("  optimiser step", phases.at("step"), "ms");
     row("draw, in background", phases.at("draw_in_background"), "ms");
   }

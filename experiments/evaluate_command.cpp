@@ -45,7 +45,7 @@ void compare_episodes(const RunFolder& folder, const std::string& lines,
 }
 
 Json record_of_evaluation(const ReopenedRun& run, const Evaluation& evaluation) {
-  Json record = record_of(run.experiment, evaluation, run.weights);
+  Json record = record_of(run.experiment, evaluation, run.models[0]);
   record["evaluation"] = {{"of", run.record.at("run").at("id")}, {"checkpoint", "best"}};
   // What training said is of the weights, which are the same.
   if (run.record.contains("train")) record["train"] = run.record["train"];
@@ -88,7 +88,7 @@ int run(const Arguments& arguments) {
   TaskEngine engine(threads_of(arguments));
   Progress progress("test", test.count, flag(arguments, "quiet"));
   const auto evaluation =
-      evaluate(engine, *run.experiment.algorithm, run.weights, *run.experiment.test,
+      evaluate(engine, *run.experiment.algorithm, run.models, *run.experiment.test,
                {.count = test.count,
                 .seed = test.seed,
                 .progress = [&](int64_t done) { progress.update(done); }},

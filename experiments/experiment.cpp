@@ -108,6 +108,23 @@ void check_tasks(const Experiment& experiment) {
   if (experiment.backbone) experiment.backbone->output_shape(experiment.test->shapes().input);
 }
 
+/// An ensemble is made of validated weights of one training.
+void check_ensemble(const Experiment& experiment) {
+  const TrainOptions& train = experiment.spec.train;
+  if (!experiment.learns() || train.ensemble == 1) return;
+  if (train.retrain_extra) {
+    throw Error(Exit::bad_spec,
+                "train.ensemble is {}, but train.retrain_extra tests one model, trained anew",
+                train.ensemble);
+  }
+  if (!experiment.validation) {
+    throw Error(Exit::bad_spec,
+                "train.ensemble is {}, which needs validations: a validation split, and "
+                "train.validate_every above 0",
+                train.ensemble);
+  }
+}
+
 /// A regression has no accuracy: its checkpoint is chosen by the loss, whatever the spec says.
 void resolve_selection(Experiment& experiment) {
   if (experiment.test->kind() == TaskKind::regression) experiment.spec.train.select_by = "loss";
@@ -206,6 +223,7 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
     }
   }
   check_tasks(experiment);
+  check_ensemble(experiment);
   resolve_selection(experiment);
   experiment.resolved = decisive(spec_to_json(experiment.spec), experiment.facts);
   experiment.id = run_id({experiment.resolved, data_hashes(experiment), {}, experiment.compute});

@@ -4,6 +4,7 @@
 #include "experiments/own_pictures.h"
 #include "experiments/reopened_run.h"
 #include "framework/base/error.h"
+#include "framework/run/ensemble.h"
 
 namespace kshot {
 namespace {
@@ -54,8 +55,8 @@ Tensor classify(const ReopenedRun& run, const ClassFolders& support,
   const Tensor asked = load(query);
   const std::vector<uint64_t> task{0};
   const Shapes shapes{manifest.shape, static_cast<int64_t>(support.classes.size())};
-  const auto learner = experiment.algorithm->adapt(
-      run.weights, known, shapes, {.seed = spec.episodes.test.seed, .tasks = task});
+  const auto learner = adapt_together(*experiment.algorithm, run.models, known, shapes,
+                                      {.seed = spec.episodes.test.seed, .tasks = task});
   const Tensor logits = logits_of(*learner, asked, experiment.algorithm->transductive());
   if (!torch::isfinite(logits).all().item<bool>()) {
     throw Error(Exit::diverged, "the logits are not finite; the weights have diverged");

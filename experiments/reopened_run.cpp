@@ -3,6 +3,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
 #include "framework/base/error.h"
+#include "framework/run/ensemble.h"
 
 namespace kshot {
 namespace {
@@ -60,6 +61,12 @@ void check_same_data(const ReopenedRun& run) {
       used.substr(0, 12));
 }
 
+/// The iterations of an ensemble's models; empty where one model answers.
+std::vector<int64_t> ensemble_of(const Json& record) {
+  const Json train = record.value("train", Json::object());
+  return train.value("ensemble_iterations", std::vector<int64_t>());
+}
+
 torch::Device device_for(const RunFolder& folder, const std::string& wanted) {
   if (!wanted.empty()) return find_device(wanted);
   const Json env = Json::parse(read_file(folder.file("env.json")), nullptr, false);
@@ -104,10 +111,8 @@ ReopenedRun reopen_run(const std::string& path, const std::vector<SpecEdit>& edi
   const torch::Device where = device_for(run.folder, device);
   run.experiment = open_again(read_spec(spec, device_kind(where)), where);
   check_same_data(run);
-  const Compute& compute = run.experiment.compute;
-  run.weights =
-      load_checkpoint(run.folder.file("checkpoints"), "best", fresh_weights(run.experiment))
-          .weights.to(compute.device, compute.dtype);
+  run.models = load_models(run.folder.file("checkpoints"), ensemble_of(run.record),
+                           fresh_weights(run.experiment), run.experiment.compute);
   return run;
 }
 

@@ -11,10 +11,10 @@ namespace kshot {
 /// A finished run brought back to life: its experiment opened again, its chosen weights read.
 struct ReopenedRun {
   RunFolder folder;
-  Json record = {};            ///< result.json
-  Experiment experiment = {};  ///< of the stored spec with the edits applied
-  ParamList weights = {};      ///< checkpoints/best, on the experiment's device
-  bool changed = false;        ///< the edits ask for another test than the record's
+  Json record = {};                    ///< result.json
+  Experiment experiment = {};          ///< of the stored spec with the edits applied
+  std::vector<ParamList> models = {};  ///< checkpoints/best, or the ensemble's; on its device
+  bool changed = false;                ///< the edits ask for another test than the record's
 };
 
 /// RUN of a command line: a folder, or what lies under --results by that name.

@@ -24,6 +24,8 @@ Json training_record(const TrainingResult& trained) {
   if (trained.best_validation_accuracy)
     train["best_validation_accuracy"] = *trained.best_validation_accuracy;
   if (trained.best_validation_loss) train["best_validation_loss"] = *trained.best_validation_loss;
+  if (!trained.ensemble_iterations.empty())
+    train["ensemble_iterations"] = trained.ensemble_iterations;
   return train;
 }
 
@@ -38,30 +40,30 @@ int train_and_test(const Experiment& experiment, const RunFolder& folder, bool r
                    bool quiet) {
   TaskEngine engine(threads);
   Json train_block;
-  ParamList weights;
+  std::vector<ParamList> models;
   if (experiment.learns()) {
     Training training = training_of(experiment, folder.path());
     training.resume = resume;
     training.quiet = quiet;
     const TrainingResult trained = train(engine, training);
     if (trained.stopped) return stopped_by_signal(folder.path());
-    weights = trained.weights;
+    models = trained.models;
     train_block = training_record(trained);
   } else {
-    weights = fresh_weights(experiment);
+    models = {fresh_weights(experiment)};
     make_folder(folder.file("checkpoints"));
-    save_checkpoint(folder.file("checkpoints"), "best", {weights, {}, Json::object()});
+    save_checkpoint(folder.file("checkpoints"), "best", {models[0], {}, Json::object()});
   }
   const HeldOutTasks& test = experiment.spec.episodes.test;
   Progress progress("test", test.count, quiet);
-  const auto evaluation = evaluate(engine, *experiment.algorithm, weights, *experiment.test,
+  const auto evaluation = evaluate(engine, *experiment.algorithm, models, *experiment.test,
                                    {.count = test.count,
                                     .seed = test.seed,
                                     .progress = [&](int64_t done) { progress.update(done); }},
                                    experiment.compute);
   if (!evaluation) return stopped_by_signal(folder.path());
   write_file_atomically(folder.file("episodes.jsonl"), outcomes_text(evaluation->episodes));
-  Json record = record_of(experiment, *evaluation, weights);
+  Json record = record_of(experiment, *evaluation, models[0]);
   if (!train_block.is_null()) record["train"] = train_block;
   folder.write("result.json", record);
   fmt::print("{}\n{}\n", test_summary(experiment, *evaluation), folder.path().string());

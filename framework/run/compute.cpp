@@ -1,9 +1,13 @@
 #include "framework/run/compute.h"
 
+#include <chrono>
+
 #include "framework/base/error.h"
 
 namespace kshot {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 /// The pieces into which the engine cuts a meta-batch: single tasks, or whole groups.
 std::vector<Episodes> pieces_of(const std::vector<Episodes>& groups, const Compute& compute) {
@@ -49,11 +53,12 @@ ParamList joined(const std::vector<ParamList>& parts) {
 
 TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
                           const std::vector<Episodes>& groups, const Context& context,
-                          const Compute& compute) {
+                          const Compute& compute, double* reduce_seconds) {
   const std::vector<Episodes> pieces = pieces_of(groups, compute);
   TaskGradients total;
   std::vector<ParamList> statistics;
   std::vector<Tensor> losses, accuracies;
+  Clock::duration reducing{};
   engine.run<TaskGradients>(
       static_cast<int64_t>(pieces.size()), compute.intra_op_threads,
       [&](int64_t i) {
@@ -61,14 +66,19 @@ TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const 
       },
       [&](int64_t, TaskGradients piece) {
         const torch::NoGradGuard no_grad;
+        const auto start = Clock::now();
         add_to(total.gradients, piece.gradients);
         statistics.push_back(std::move(piece.statistics));
         losses.push_back(piece.losses);
         if (piece.accuracy.defined()) accuracies.push_back(piece.accuracy);
+        reducing += Clock::now() - start;
       });
+  const auto start = Clock::now();
   total.statistics = joined(statistics);
   total.losses = torch::cat(losses, 0);
   if (!accuracies.empty()) total.accuracy = torch::cat(accuracies, 0);
+  reducing += Clock::now() - start;
+  if (reduce_seconds != nullptr) *reduce_seconds = std::chrono::duration<double>(reducing).count();
   return total;
 }
 

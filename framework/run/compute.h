@@ -20,9 +20,10 @@ struct Compute {
 
 /// learn() over all tasks of a meta-batch: gradients summed in task order, statistics and losses
 /// in task order, whatever the number of threads. Tasks are counted through the groups;
-/// `context.tasks` is set here from the plans.
+/// `context.tasks` is set here from the plans. `reduce_seconds`, where given, gets the time that
+/// summing took, in one thread while others go on learning.
 TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
                           const std::vector<Episodes>& groups, const Context& context,
-                          const Compute& compute);
+                          const Compute& compute, double* reduce_seconds = nullptr);
 
 }  // namespace kshot

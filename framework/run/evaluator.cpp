@@ -1,6 +1,7 @@
 #include "framework/run/evaluator.h"
 
 #include "framework/base/error.h"
+#include "framework/run/ensemble.h"
 #include "framework/run/stop_signal.h"
 
 namespace kshot {
@@ -52,7 +53,7 @@ EpisodeOutcome regressed(const std::vector<Tensor>& outputs_by_step, const Tenso
   return outcome;
 }
 
-EpisodeOutcome test_on(const Algorithm& algorithm, const ParamList& weights,
+EpisodeOutcome test_on(const Algorithm& algorithm, std::span<const ParamList> models,
                        const TaskSource& source, int64_t i, uint64_t seed, const Compute& compute) {
   const TaskPlan plan = source.plan(static_cast<uint64_t>(i));
   const Episodes task = source.load(std::span(&plan, 1)).to(compute.device, compute.dtype);
@@ -60,7 +61,7 @@ EpisodeOutcome test_on(const Algorithm& algorithm, const ParamList& weights,
   const Context context{.seed = seed, .tasks = index};
   Shapes shapes = source.shapes();
   shapes.outputs = plan.outputs;
-  const auto learner = algorithm.adapt(weights, task.support, shapes, context);
+  const auto learner = adapt_together(algorithm, models, task.support, shapes, context);
   const torch::NoGradGuard no_grad;
   const Tensor &query = task.query.inputs, &targets = task.query.targets;
   return source.kind() == TaskKind::regression
@@ -132,7 +133,7 @@ void summarise(Evaluation& evaluation, const std::vector<TaskClass>& classes) {
 }
 
 std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorithm,
-                                   const ParamList& weights, const TaskSource& source,
+                                   std::span<const ParamList> models, const TaskSource& source,
                                    const EvaluationRequest& request, const Compute& compute) {
   Evaluation evaluation;
   bool stopped = false;
@@ -140,7 +141,7 @@ std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorith
       request.count, /*intra_op_threads=*/1,
       [&](int64_t i) {
         return stop_requested() ? EpisodeOutcome{}
-                                : test_on(algorithm, weights, source, i, request.seed, compute);
+                                : test_on(algorithm, models, source, i, request.seed, compute);
       },
       [&](int64_t i, EpisodeOutcome outcome) {
         stopped = stopped || outcome.plan.outputs == 0;
@@ -151,6 +152,12 @@ std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorith
   evaluation.episodes_sha256 = plans_sha256(source, request.count);
   summarise(evaluation, source.classes());
   return evaluation;
+}
+
+std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorithm,
+                                   const ParamList& weights, const TaskSource& source,
+                                   const EvaluationRequest& request, const Compute& compute) {
+  return evaluate(engine, algorithm, std::span(&weights, 1), source, request, compute);
 }
 
 }  // namespace kshot

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,13 @@ struct EvaluationRequest {
   std::function<void(int64_t done)> progress = {};
 };
 
-/// Adapts to each of the tasks 0 .. count-1 of the source and answers its queries. Each task is
-/// computed alone with one intra-op thread, so figures do not depend on thread count or batch.
-/// Ends early, with an empty result, where a stop signal came.
+/// Adapts the models, one or an ensemble, to each of the tasks 0 .. count-1 of the source and
+/// answers its queries. Each task is computed alone with one intra-op thread, so figures do not
+/// depend on thread count or batch. Ends early, with an empty result, where a stop signal came.
 /// Throws Error(diverged) for logits that are not finite.
+std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorithm,
+                                   std::span<const ParamList> models, const TaskSource& source,
+                                   const EvaluationRequest& request, const Compute& compute);
 std::optional<Evaluation> evaluate(TaskEngine& engine, const Algorithm& algorithm,
                                    const ParamList& weights, const TaskSource& source,
                                    const EvaluationRequest& request, const Compute& compute);

@@ -14,6 +14,11 @@ void TrainOptions::describe(Fields& fields) {
       "select_by", select_by,
       {.help = "which validation figure chooses the checkpoint; a regression has the loss alone",
        .one_of = {"accuracy", "loss"}});
+  fields.option("ensemble", ensemble,
+                {.help = "how many of the best validated weights are tested together, by the mean "
+                         "of their logits",
+                 .min = 1,
+                 .max = 100});
   fields.option("retrain_extra", retrain_extra,
                 {.help = "train again from the start on train and validation classes, for the best "
                          "length found plus this many iterations",

@@ -14,6 +14,7 @@ struct TrainOptions {
   int64_t validate_every = 500;
   int64_t patience = 0;
   std::string select_by = "accuracy";
+  int64_t ensemble = 1;
   std::optional<int64_t> retrain_extra;
   std::string task_mode = "auto";
   std::optional<int64_t> intra_op_threads;

@@ -7,6 +7,7 @@
 #include "framework/base/progress.h"
 #include "framework/run/evaluator.h"
 #include "framework/run/metrics_log.h"
+#include "framework/run/optimizer.h"
 #include "framework/run/outer_step.h"
 #include "framework/run/prefetcher.h"
 #include "framework/run/score.h"
@@ -170,12 +171,22 @@ class Trainer {
       state_.best_loss = loss;
       save("best");
     }
-    save("last");
+    rank(by_accuracy ? -accuracy : loss);
     validation_note_ = fmt::format("  validation {} (best {} at {})", score().told(value),
                                    score().number(best_value()), state_.best_iteration);
     progress.update(state_.iteration, training_note_ + validation_note_);
     enough = patience_ended();
     return true;
+  }
+
+  /// Saves what a validation led to. A model that left an ensemble goes last: until then a resume
+  /// may need it.
+  void rank(double value) {
+    const bool ensemble = options_.ensemble > 1;
+    if (ensemble && state_.ranking.enter(state_.iteration, value, options_.ensemble))
+      save(model_name(state_.iteration));
+    save("last");
+    if (ensemble) remove_other_models(checkpoints_, state_.ranking.iterations);
   }
 
   const Score& score() const { return score_of(kind_); }
@@ -238,10 +249,10 @@ class Trainer {
 
   TrainingResult result(bool stopped) {
     TrainingResult result;
-    result.weights = weights_;
+    result.ensemble_iterations = state_.ranking.iterations;
     if (!stopped) {
-      result.weights = load_checkpoint(checkpoints_, "best", weights_)
-                           .weights.to(training_.compute.device, training_.compute.dtype);
+      result.models =
+          load_models(checkpoints_, state_.ranking.iterations, weights_, training_.compute);
     }
     result.iterations = state_.iteration;
     result.best_iteration = state_.best_iteration;

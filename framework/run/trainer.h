@@ -7,7 +7,7 @@
 
 #include "framework/run/checkpoint.h"
 #include "framework/run/compute.h"
-#include "framework/run/optimizer.h"
+#include "framework/run/optimizer_options.h"
 #include "framework/run/train_options.h"
 
 namespace kshot {
@@ -31,7 +31,9 @@ struct Training {
 };
 
 struct TrainingResult {
-  ParamList weights;  ///< chosen by validation, or the last
+  /// Chosen by validation, best first, or the last alone. More than one for an ensemble.
+  std::vector<ParamList> models;
+  std::vector<int64_t> ensemble_iterations;  ///< of an ensemble's models, else empty
   int64_t iterations = 0;
   int64_t best_iteration = 0;
   std::optional<double> best_validation_accuracy, best_validation_loss;

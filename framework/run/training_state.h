@@ -5,6 +5,7 @@
 #include <string>
 
 #include "framework/base/fields.h"
+#include "framework/run/ensemble.h"
 
 namespace kshot {
 
@@ -15,6 +16,7 @@ struct TrainingState {
   int64_t validated = 0;        ///< the iteration of the last validation
   int64_t best_iteration = 0;
   std::optional<double> best_accuracy, best_loss;
+  Ranking ranking;    ///< of an ensemble's models, else empty
   int64_t stale = 0;  ///< validations since the best
   int64_t tasks = 0;  ///< learned from, in all phases
   double seconds = 0, learning_seconds = 0;
@@ -29,6 +31,8 @@ struct TrainingState {
     fields.option("best_iteration", best_iteration, {});
     fields.option("best_accuracy", best_accuracy, {});
     fields.option("best_loss", best_loss, {});
+    fields.option("ranked_iterations", ranking.iterations, {});
+    fields.option("ranked_values", ranking.values, {});
     fields.option("stale", stale, {});
     fields.option("tasks", tasks, {});
     fields.option("seconds", seconds, {});

@@ -38,7 +38,7 @@ inline double glyph_accuracy(const Algorithm& algorithm, int64_t iterations, dou
   training.folder = folder.path();
   training.quiet = true;
   TaskEngine engine(1);
-  const ParamList weights = train(engine, training).weights;
+  const ParamList weights = train(engine, training).models[0];
   return evaluate(engine, algorithm, weights, *glyph_tasks("test", Purpose::test_tasks),
                   {.count = 100}, training.compute)
       ->accuracy.mean;

@@ -293,7 +293,7 @@ TEST_CASE("vectors pass through pack, sampler, algorithm and evaluation, as they
                              .find("nearest_pixel")
                              .make({{"name", "nearest_pixel"}}, nullptr);
   TaskEngine engine(1);
-  const auto evaluation = evaluate(engine, *algorithm, {}, source, {.count = 20}, {});
+  const auto evaluation = evaluate(engine, *algorithm, ParamList(), source, {.count = 20}, {});
   REQUIRE(evaluation);
   CHECK(evaluation->accuracy.mean == 1);  // the clusters lie far apart
 }

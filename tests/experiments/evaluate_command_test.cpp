@@ -28,6 +28,26 @@ TEST_CASE("evaluate gives the figures of the record again, digit for digit") {
   CHECK(json.json()["result"]["test"] == read_json(run / "result.json")["test"]);
 }
 
+TEST_CASE("an ensemble is tested again as the ensemble that it is") {
+  const TemporaryFolder folder;
+  const fs::path run = test::make_tiny_run(
+      folder.path(), {{"train", {{"iterations", 6}, {"validate_every", 2}, {"ensemble", 2}}}});
+  const Json train = read_json(run / "result.json")["train"];
+  REQUIRE(train["ensemble_iterations"].size() == 2);
+  const Outcome again = kshot(folder.path(), {"evaluate", run.string()});
+  INFO(again.out);
+  CHECK(again.code == 0);
+  // With one of the two alone, other predictions come out: an ensemble it is.
+  const std::string first = "best-" + train["ensemble_iterations"][0].dump();
+  for (const char* end : {".safetensors", ".json"}) {
+    const fs::path second =
+        run / "checkpoints" / ("best-" + train["ensemble_iterations"][1].dump() + end);
+    fs::copy_file(run / "checkpoints" / (first + end), second,
+                  fs::copy_options::overwrite_existing);
+  }
+  CHECK(kshot(folder.path(), {"evaluate", run.string()}).code == 65);
+}
+
 TEST_CASE("evaluate with another test writes a record of its own") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(folder.path());

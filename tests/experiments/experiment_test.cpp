@@ -50,6 +50,14 @@ TEST_CASE("options that an algorithm never looks at do not change its run id") {
   CHECK_FALSE(opened(pixels).resolved.contains("train"));
 }
 
+TEST_CASE("an ensemble needs validations, and no retraining") {
+  CHECK(refusal({{"train", {{"ensemble", 2}}}}) == "");
+  CHECK(contains(refusal({{"train", {{"ensemble", 2}, {"validate_every", 0}}}}),
+                 "train.validate_every"));
+  CHECK(contains(refusal({{"train", {{"ensemble", 2}, {"retrain_extra", 10}}}}),
+                 "train.retrain_extra"));
+}
+
 TEST_CASE("test tasks are the same for every seed and algorithm") {
   const std::string hash = plans_sha256(*opened().test, 12);
   CHECK(plans_sha256(*opened({{"seed", 9}}).test, 12) == hash);

@@ -1,5 +1,7 @@
 #include "framework/run/compute.h"
 
+#include <atomic>
+
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
@@ -101,6 +103,40 @@ TEST_CASE("gradients are the sum over tasks, added in task order") {
   CHECK(learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {})
             .gradients["w"]
             .item<float>() == 1.0F);
+}
+
+TEST_CASE("gradients alive at once do not grow with the meta-batch in threads mode") {
+  std::atomic<int> alive{0};
+  std::atomic<int> most{0};
+  test::ScriptedAlgorithm script;
+  script.initial = test::one_weight();
+  script.on_learn = [&](const ParamList&, const Episodes& tasks, const Context&) {
+    const int now = ++alive;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
+    auto* number = new float(1);
+    const Tensor counted = torch::from_blob(number, {1}, [&alive](void* memory) {
+      delete static_cast<float*>(memory);
+      --alive;
+    });
+    TaskGradients result = test::learned(torch::zeros({1}), tasks.tasks());
+    result.gradients = {};
+    result.gradients.add({"w", counted});
+    return result;
+  };
+  constexpr int kThreads = 2;
+  for (const uint64_t meta_batch : {8, 80}) {
+    CAPTURE(meta_batch);
+    most = 0;
+    const test::ScriptedSource source;
+    std::vector<TaskPlan> plans;
+    for (uint64_t i = 0; i < meta_batch; ++i) plans.push_back(source.plan(i));
+    TaskEngine engine(kThreads);
+    const TaskGradients total =
+        learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
+    CHECK(total.gradients["w"].item<float>() == static_cast<float>(meta_batch));
+    CHECK(most <= 2 * kThreads + 1);  // the sum beside what the workers hold
+  }
 }
 
 TEST_CASE(

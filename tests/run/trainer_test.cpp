@@ -68,7 +68,7 @@ ScriptedAlgorithm constant_gradient(const std::vector<float>& gradient) {
 }
 
 std::vector<float> w_of(const TrainingResult& result) {
-  const Tensor w = result.weights["w"].contiguous();
+  const Tensor w = result.models[0]["w"].contiguous();
   return {w.data_ptr<float>(), w.data_ptr<float>() + w.numel()};
 }
 
@@ -140,14 +140,14 @@ TEST_CASE("running statistics follow what tasks met, task by task, by the moment
       training.options.meta_batch = 2;
       training.compute.task_mode = mode;
       training.compute.dtype = torch::kDouble;
-      CHECK(train_with(2, training).weights["mean"].item<double>() ==
+      CHECK(train_with(2, training).models[0]["mean"].item<double>() ==
             doctest::Approx(expected).epsilon(1e-13));
     }
   }
   const TemporaryFolder folder;
   Training training = scripted_training(script, folder, 1);
   training.options.statistics_momentum = 1;
-  CHECK(train_with(1, training).weights["mean"].item<double>() == 1);
+  CHECK(train_with(1, training).models[0]["mean"].item<double>() == 1);
 }
 
 TEST_CASE("iteration i learns from the tasks i * meta_batch onwards, at the rate of iteration i") {
@@ -423,7 +423,7 @@ TEST_CASE(
       rest.resume = true;
       const TrainingResult resumed = train_with(2, rest);
       CHECK_FALSE(resumed.stopped);
-      CHECK(test::same_bits(resumed.weights, whole.weights));
+      CHECK(test::same_bits(resumed.models[0], whole.models[0]));
       CHECK(resumed.best_iteration == whole.best_iteration);
       CHECK(resumed.best_validation_accuracy == whole.best_validation_accuracy);
       CHECK(metrics(folder) == whole_metrics);
@@ -454,7 +454,7 @@ TEST_CASE("a resume after a kill goes back to the last checkpoint and gives the 
   CHECK_THROWS_WITH(train_with(1, killed), "killed");
   Training rest = toy_training(*algorithm, folder);
   rest.resume = true;
-  CHECK(test::same_bits(train_with(1, rest).weights, whole.weights));
+  CHECK(test::same_bits(train_with(1, rest).models[0], whole.models[0]));
   CHECK(metrics(folder) == metrics(whole_folder));
 }
 
@@ -468,7 +468,7 @@ TEST_CASE(
   const std::string last = read_file(folder / "checkpoints" / "last.safetensors"),
                     log = read_file(folder / "metrics.jsonl");
   const TrainingResult again = train_with(1, training);
-  CHECK(test::same_bits(first.weights, again.weights));
+  CHECK(test::same_bits(first.models[0], again.models[0]));
   CHECK(read_file(folder / "checkpoints" / "last.safetensors") == last);
   CHECK(read_file(folder / "metrics.jsonl") == log);
 }
@@ -498,7 +498,7 @@ TEST_CASE("1 and 2 task threads give the same bits of final weights and metrics"
     training.options.meta_batch = 7;
     const TrainingResult with_one = train_with(1, training);
     training.folder = two.path();
-    CHECK(test::same_bits(with_one.weights, train_with(2, training).weights));
+    CHECK(test::same_bits(with_one.models[0], train_with(2, training).models[0]));
     CHECK(metrics(one) == metrics(two));
   }
 }
@@ -552,7 +552,7 @@ Learning learn_toys(const std::string& name, int64_t iterations, int64_t meta_ba
   const TrainingResult result = train(engine, training);
   const std::vector<Json> lines = metrics(folder);
   return {lines.front()["train"]["loss"], lines.back()["train"]["loss"], untrained,
-          accuracy(result.weights)};
+          accuracy(result.models[0])};
 }
 
 TEST_CASE(
