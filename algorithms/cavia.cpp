@@ -11,6 +11,7 @@
 //    scale is A phi + a with a random a.
 // 2. In an mlp phi acts on the first hidden layer in the same way; there it is concatenated to the
 //    inputs, which is the shift without the scale.
+#include "algorithms/inner_loop.h"
 #include "algorithms/network.h"
 #include "framework/base/error.h"
 #include "framework/model/initialise.h"
@@ -19,31 +20,21 @@
 namespace kshot {
 namespace {
 
-struct CaviaOptions {
-  double inner_lr = 1;
-  int64_t inner_steps = 2;
-  std::optional<int64_t> test_inner_steps;
+struct CaviaOptions : InnerLoopOptions {
   int64_t context = 100;
   bool second_order = true;
-  std::string batch_norm = "transductive";
-  std::string head_init = "pytorch";
+
+  CaviaOptions() {
+    inner_lr = 1;
+    inner_steps = 2;
+  }
 
   void describe(Fields& fields) {
-    fields.option("inner_lr", inner_lr,
-                  {.help = "step size of adaptation", .symbol = "α", .min = 0, .max = 1000});
-    fields.option("inner_steps", inner_steps,
-                  {.help = "gradient steps on the support set in training", .min = 1, .max = 1000});
-    fields.option("test_inner_steps", test_inner_steps,
-                  {.help = "the same at validation and test; as in training where absent",
-                   .min = 0,
-                   .max = 10000});
+    describe_shared(fields);
     fields.option("context", context,
                   {.help = "length of a task's own vector", .symbol = "φ", .min = 1, .max = 10000});
     fields.option("second_order", second_order,
                   {.help = "the outer gradient goes through the inner gradients"});
-    fields.option("batch_norm", batch_norm, batch_norm_option());
-    fields.option("head_init", head_init,
-                  {.help = "initial weights of the linear head", .one_of = initial_schemes()});
   }
 };
 
@@ -84,8 +75,7 @@ class Cavia final : public Algorithm {
     result.gradients = gradients_of(losses.back().sum(), leaves);
     result.statistics = network_statistics(met);
     result.losses = torch::stack(losses, 1).detach();
-    if (!tasks.query.targets.is_floating_point())
-      result.accuracy = task_accuracy(outputs, tasks.query.targets);
+    result.accuracy = task_accuracy(outputs, tasks.query.targets);
     return result;
   }
 
@@ -165,7 +155,7 @@ std::unique_ptr<Learner> Cavia::adapt(const ParamList& weights, const Labelled& 
   check_outputs(weights, shapes);
   const torch::AutoGradMode with_gradients(true);
   std::vector<Tensor> contexts{no_context(weights, support.inputs.size(0))};
-  for (int64_t step = 0; step < options_.test_inner_steps.value_or(options_.inner_steps); ++step) {
+  for (int64_t step = 0; step < options_.steps_at_test(); ++step) {
     const Tensor losses = support_losses(weights, contexts.back(), support, false);
     contexts.push_back(
         stepped(contexts.back(), losses, /*second_order=*/false).detach().requires_grad_(true));

@@ -15,39 +15,25 @@
 //    gradient descent.
 #include "algorithms/inner_loop.h"
 #include "algorithms/network.h"
-#include "framework/model/initialise.h"
 
 namespace kshot {
 namespace {
 
-struct ImamlOptions {
-  double inner_lr = 0.01;
-  int64_t inner_steps = 16;
-  std::optional<int64_t> test_inner_steps;
+struct ImamlOptions : InnerLoopOptions {
   double strength = 2;
   int64_t cg_steps = 5;
   double cg_damping = 0;
-  std::string batch_norm = "transductive";
-  std::string head_init = "pytorch";
+
+  ImamlOptions() { inner_steps = 16; }
 
   void describe(Fields& fields) {
-    fields.option("inner_lr", inner_lr,
-                  {.help = "step size of adaptation", .symbol = "α", .min = 0, .max = 1000});
-    fields.option("inner_steps", inner_steps,
-                  {.help = "gradient steps towards a task's weights", .min = 1, .max = 100000});
-    fields.option("test_inner_steps", test_inner_steps,
-                  {.help = "the same at validation and test; as in training where absent",
-                   .min = 0,
-                   .max = 100000});
+    describe_shared(fields);
     fields.option("strength", strength,
                   {.help = "pull of the common weights on a task's", .symbol = "λ", .min = 1e-9});
     fields.option("cg_steps", cg_steps,
                   {.help = "steps of conjugate gradients", .min = 1, .max = 10000});
     fields.option("cg_damping", cg_damping,
                   {.help = "added to the strength inside conjugate gradients", .min = 0});
-    fields.option("batch_norm", batch_norm, batch_norm_option());
-    fields.option("head_init", head_init,
-                  {.help = "initial weights of the linear head", .one_of = initial_schemes()});
   }
 };
 
@@ -124,8 +110,7 @@ class Imaml final : public Algorithm {
     result.gradients = implicit_gradients(adapted, query_losses, tasks.support);
     result.statistics = network_statistics(met);
     result.losses = torch::stack(losses, 1);
-    if (!tasks.query.targets.is_floating_point())
-      result.accuracy = task_accuracy(outputs, tasks.query.targets);
+    result.accuracy = task_accuracy(outputs, tasks.query.targets);
     return result;
   }
 
@@ -209,10 +194,10 @@ std::unique_ptr<Learner> Imaml::adapt(const ParamList& weights, const Labelled& 
                                       const Shapes& shapes, const Context&) const {
   check_outputs(weights, shapes);
   std::vector<ParamList> by_step;
-  const ParamList last =
-      descended(weights, support, options_.test_inner_steps.value_or(options_.inner_steps),
-                /*training=*/false,
-                [&](const ParamList& params, const Tensor&) { by_step.push_back(params); });
+  const ParamList last = descended(weights, support, options_.steps_at_test(),
+                                   /*training=*/false, [&](const ParamList& params, const Tensor&) {
+                                     by_step.push_back(params);
+                                   });
   by_step.push_back(last);
   return std::make_unique<AdaptedNetwork>(network_, options_.batch_norm, std::move(by_step),
                                           support.inputs);

@@ -1,6 +1,22 @@
 #include "algorithms/inner_loop.h"
 
+#include "algorithms/network.h"
+#include "framework/model/initialise.h"
+
 namespace kshot {
+
+void InnerLoopOptions::describe_shared(Fields& fields, const std::string& lr_help) {
+  fields.option("inner_lr", inner_lr, {.help = lr_help, .symbol = "α", .min = 0, .max = 1000});
+  fields.option("inner_steps", inner_steps,
+                {.help = "gradient steps on the support set in training", .min = 1, .max = 100000});
+  fields.option("test_inner_steps", test_inner_steps,
+                {.help = "the same at validation and test; as in training where absent",
+                 .min = 0,
+                 .max = 100000});
+  fields.option("batch_norm", batch_norm, batch_norm_option());
+  fields.option("head_init", head_init,
+                {.help = "initial weights of the linear head", .one_of = initial_schemes()});
+}
 
 bool Adapting::operator()(const Param& param) const {
   if (param.role != Role::learnable) return false;

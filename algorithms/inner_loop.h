@@ -1,12 +1,25 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "framework/run/algorithm.h"
 
 /// Adaptation by gradient, in small pieces; each algorithm writes its own loop.
 namespace kshot {
+
+/// The options that methods share which take gradient steps on the support set.
+struct InnerLoopOptions {
+  double inner_lr = 0.01;
+  int64_t inner_steps = 5;
+  std::optional<int64_t> test_inner_steps;
+  std::string batch_norm = "transductive";
+  std::string head_init = "pytorch";
+
+  void describe_shared(Fields& fields, const std::string& lr_help = "step size of adaptation");
+  int64_t steps_at_test() const { return test_inner_steps.value_or(inner_steps); }
+};
 
 /// Which learnables adapt to a task.
 struct Adapting {

@@ -52,7 +52,7 @@ class Joint final : public Maml {
     result.gradients = gradients_of(losses.sum(), leaves);
     result.statistics = network_statistics(met);
     result.losses = losses.detach().unsqueeze(1);
-    if (!targets.is_floating_point()) result.accuracy = task_accuracy(outputs, targets);
+    result.accuracy = task_accuracy(outputs, targets);
     return result;
   }
 

@@ -17,26 +17,15 @@
 #include "algorithms/maml.h"
 
 #include "framework/base/error.h"
-#include "framework/model/initialise.h"
 
 namespace kshot {
 
 void MamlSettings::describe_common(Fields& fields) {
-  fields.option("inner_lr", inner_lr,
-                {.help = "step size of adaptation", .symbol = "α", .min = 0, .max = 1000});
-  fields.option("inner_steps", inner_steps,
-                {.help = "gradient steps on the support set in training", .min = 1, .max = 1000});
-  fields.option("test_inner_steps", test_inner_steps,
-                {.help = "the same at validation and test; as in training where absent",
-                 .min = 0,
-                 .max = 10000});
+  describe_shared(fields);
   fields.option("loss", loss,
                 {.help = "of a task: mean over images, or their sum over the shot, which acts way "
                          "times as strongly (the reference code's)",
                  .one_of = {"mean", "class_sum"}});
-  fields.option("batch_norm", batch_norm, batch_norm_option());
-  fields.option("head_init", head_init,
-                {.help = "initial weights of the linear head", .one_of = initial_schemes()});
 }
 
 Maml::Maml(const MamlSettings& settings, BackbonePtr backbone)
@@ -99,8 +88,7 @@ TaskGradients Maml::learn(const ParamList& weights, const Episodes& tasks, const
   result.gradients = gradients_of(losses.back().sum(), leaves);
   result.statistics = network_statistics(met);
   result.losses = torch::stack(losses, 1).detach();
-  if (!tasks.query.targets.is_floating_point())
-    result.accuracy = task_accuracy(outputs, tasks.query.targets);
+  result.accuracy = task_accuracy(outputs, tasks.query.targets);
   return result;
 }
 
@@ -108,11 +96,10 @@ std::unique_ptr<Learner> Maml::adapt(const ParamList& weights, const Labelled& s
                                      const Shapes& shapes, const Context&) const {
   check_outputs(weights, shapes);
   const torch::AutoGradMode with_gradients(true);
-  const int64_t steps = settings_.test_inner_steps.value_or(settings_.inner_steps);
   std::vector<ParamList> by_step{cut_off(
       one_copy_per_task(weights, settings_.adapting, support.inputs.size(0)), settings_.adapting)};
   const auto support_losses_at = support_losses(by_step.front(), support, /*training=*/false);
-  for (int64_t step = 0; step < steps; ++step) {
+  for (int64_t step = 0; step < settings_.steps_at_test(); ++step) {
     const ParamList adapted = descend(
         by_step.back(), settings_.adapting, support_losses_at(by_step.back()),
         [&](const Param& param, const Tensor& g) { return update(weights, param, g); },

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 
 #include "algorithms/inner_loop.h"
 #include "algorithms/network.h"
@@ -9,15 +8,10 @@
 namespace kshot {
 
 /// What the members of MAML's family have in common, and how they differ.
-struct MamlSettings {
-  double inner_lr = 0.01;
-  int64_t inner_steps = 5;
-  std::optional<int64_t> test_inner_steps;
+struct MamlSettings : InnerLoopOptions {
   bool second_order = true;
   Adapting adapting;
   std::string loss = "mean";
-  std::string batch_norm = "transductive";
-  std::string head_init = "pytorch";
 
   /// The options that every member offers; each adds its own.
   void describe_common(Fields& fields);

@@ -18,15 +18,11 @@
 #include "algorithms/inner_loop.h"
 #include "algorithms/multi_step_loss.h"
 #include "algorithms/network.h"
-#include "framework/model/initialise.h"
 
 namespace kshot {
 namespace {
 
-struct MamlPlusPlusOptions {
-  double inner_lr = 0.1;
-  int64_t inner_steps = 5;
-  std::optional<int64_t> test_inner_steps;
+struct MamlPlusPlusOptions : InnerLoopOptions {
   bool second_order = true;
   int64_t second_order_from = 0;
   bool multi_step_loss = true;
@@ -34,21 +30,14 @@ struct MamlPlusPlusOptions {
   int64_t epoch = 500;
   bool learned_rates = true;
   bool per_step_norm = true;
-  std::string batch_norm = "transductive";
-  std::string head_init = "xavier_uniform";
+
+  MamlPlusPlusOptions() {
+    inner_lr = 0.1;
+    head_init = "xavier_uniform";
+  }
 
   void describe(Fields& fields) {
-    fields.option("inner_lr", inner_lr,
-                  {.help = "step size of adaptation; where it is learned, the first one",
-                   .symbol = "α",
-                   .min = 0,
-                   .max = 1000});
-    fields.option("inner_steps", inner_steps,
-                  {.help = "gradient steps on the support set in training", .min = 1, .max = 1000});
-    fields.option("test_inner_steps", test_inner_steps,
-                  {.help = "the same at validation and test; as in training where absent",
-                   .min = 0,
-                   .max = 10000});
+    describe_shared(fields, "step size of adaptation; where it is learned, the first one");
     fields.option("second_order", second_order,
                   {.help = "the outer gradient goes through the inner gradients"});
     fields.option("second_order_from", second_order_from,
@@ -63,9 +52,6 @@ struct MamlPlusPlusOptions {
     fields.option("per_step_norm", per_step_norm,
                   {.help = "batch norm's scale, shift and running statistics for each step "
                            "(BNWB, BNRS)"});
-    fields.option("batch_norm", batch_norm, batch_norm_option());
-    fields.option("head_init", head_init,
-                  {.help = "initial weights of the linear head", .one_of = initial_schemes()});
   }
 };
 
@@ -120,8 +106,7 @@ class MamlPlusPlus final : public Algorithm {
     result.gradients = gradients_of(total.sum(), leaves);
     result.statistics = statistics_of(met);
     result.losses = torch::stack(losses, 1).detach();
-    if (!tasks.query.targets.is_floating_point())
-      result.accuracy = task_accuracy(outputs, tasks.query.targets);
+    result.accuracy = task_accuracy(outputs, tasks.query.targets);
     return result;
   }
 
@@ -221,7 +206,7 @@ std::unique_ptr<Learner> MamlPlusPlus::adapt(const ParamList& weights, const Lab
   const torch::AutoGradMode with_gradients(true);
   std::vector<ParamList> by_step{
       cut_off(one_copy_per_task(weights, kAdapting, support.inputs.size(0)), kAdapting)};
-  for (int64_t step = 0; step < options_.test_inner_steps.value_or(options_.inner_steps); ++step) {
+  for (int64_t step = 0; step < options_.steps_at_test(); ++step) {
     const Tensor losses = support_losses(by_step.back(), step, support, false, nullptr);
     by_step.push_back(cut_off(
         descend(by_step.back(), kAdapting, losses, update_of(weights, step), false), kAdapting));

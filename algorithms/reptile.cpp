@@ -144,8 +144,7 @@ class Reptile final : public Algorithm {
       const Tensor losses = task_loss(outputs, images.targets);
       if (trail != nullptr) {
         trail->losses.push_back(losses.detach());
-        if (!images.targets.is_floating_point())
-          trail->accuracy = task_accuracy(outputs, images.targets);
+        trail->accuracy = task_accuracy(outputs, images.targets);
         trail->met = met;
       }
       const ParamList next = descend(

@@ -17,6 +17,7 @@ Tensor task_loss(const Tensor& outputs, const Tensor& targets) {
 }
 
 Tensor task_accuracy(const Tensor& logits, const Tensor& targets) {
+  if (targets.is_floating_point()) return {};
   return (logits.detach().argmax(-1) == targets).to(torch::kFloat).mean(-1);
 }
 

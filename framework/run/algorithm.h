@@ -85,7 +85,7 @@ struct AlgorithmFacts {
   std::string name, summary, paper;
   Feeds feeds = Feeds::episodes;
   bool uses_backbone = true;
-  bool needs_map = false;  ///< of the backbone: features [C,h,w], not [F]
+  bool needs_map = false;   ///< of the backbone: features [C,h,w], not [F]
   bool regression = false;  ///< learns tasks whose targets are numbers, too
 };
 
@@ -117,7 +117,7 @@ Tensor task_mean_squared_error(const Tensor& outputs, const Tensor& targets);
 Tensor task_loss(const Tensor& outputs, const Tensor& targets);
 
 /// Share of right answers of each task: logits [T,N,O], labels [T,N] -> [T], float32. A tie is
-/// broken towards the lowest label. A regression has none.
+/// broken towards the lowest label. Undefined for a regression.
 Tensor task_accuracy(const Tensor& logits, const Tensor& targets);
 
 /// The gradients of a scalar with respect to the learnables of `leaves` (see ParamList::attach),
