@@ -60,15 +60,19 @@ std::string paper_cell(const Json& spec) {
   return mse.is_number() ? score_of(TaskKind::regression).told(mse.get<double>()) : "";
 }
 
+/// "5-way 1-shot"; a regression has a way of 1: "5-shot regression".
+std::string task_cell(const Json& test) {
+  const auto way = test.at("way").get<int64_t>(), shot = test.at("shot").get<int64_t>();
+  return way == 1 ? fmt::format("{}-shot regression", shot)
+                  : fmt::format("{}-way {}-shot", way, shot);
+}
+
 Rows spec_rows(const Json& specs) {
   Rows rows{{"NAME", "ALGORITHM", "DATA", "TEST", "PAPER"}};
   for (const Json& spec : specs) {
-    const Json& test = spec.at("test");
     rows.push_back({spec.at("name"), spec.at("algorithm"),
                     spec.value("path", spec.at("dataset").get<std::string>()),
-                    fmt::format("{}-way {}-shot", test.at("way").get<int64_t>(),
-                                test.at("shot").get<int64_t>()),
-                    paper_cell(spec)});
+                    task_cell(spec.at("test")), paper_cell(spec)});
   }
   return rows;
 }

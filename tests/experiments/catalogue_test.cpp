@@ -64,6 +64,9 @@ TEST_CASE("every shipped spec is listed") {
   const Outcome outcome = kshot(folder.path(), {"list", "specs", "--json"});
   REQUIRE(outcome.json().is_array());
   CHECK(outcome.json().size() == embedded_specs().size());
+  const std::string table = kshot(folder.path(), {"list", "specs"}).out;
+  CHECK(table.find("5-shot regression") != std::string::npos);
+  CHECK(table.find("1-way") == std::string::npos);
 }
 
 TEST_CASE("describe without a name says which there are") {
