@@ -64,7 +64,16 @@ void check_same_data(const ReopenedRun& run) {
 /// The iterations of an ensemble's models; empty where one model answers.
 std::vector<int64_t> ensemble_of(const Json& record) {
   const Json train = record.value("train", Json::object());
-  return train.value("ensemble_iterations", std::vector<int64_t>());
+  const Json found = train.value("ensemble_iterations", Json::array());
+  const bool whole = found.is_array() && std::all_of(found.begin(), found.end(), [](const Json& i) {
+                       return i.is_number_integer();
+                     });
+  if (!whole) {
+    throw Error(Exit::bad_data,
+                "result.json: train.ensemble_iterations is {}, expected a list of iterations",
+                found.dump());
+  }
+  return found.get<std::vector<int64_t>>();
 }
 
 torch::Device device_for(const RunFolder& folder, const std::string& wanted) {

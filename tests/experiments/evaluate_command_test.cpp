@@ -46,6 +46,17 @@ TEST_CASE("an ensemble is tested again as the ensemble that it is") {
                   fs::copy_options::overwrite_existing);
   }
   CHECK(kshot(folder.path(), {"evaluate", run.string()}).code == 65);
+  // A record that names no iterations, or one whose checkpoint is gone, is refused in one line.
+  Json record = read_json(run / "result.json");
+  for (const auto& [named, code] : {std::pair{Json{"first", "second"}, 65},
+                                    std::pair{Json("all"), 65}, std::pair{Json{1, 3}, 74}}) {
+    record["train"]["ensemble_iterations"] = named;
+    write_file_atomically(run / "result.json", record.dump());
+    const Outcome refused = kshot(folder.path(), {"evaluate", run.string()});
+    INFO(refused.err);
+    CHECK(refused.code == code);
+    CHECK(refused.one_line_error());
+  }
 }
 
 TEST_CASE("evaluate with another test writes a record of its own") {
