@@ -6,8 +6,10 @@
 // linear schedule from 1 to 0; meta_batch 1 is the serial form, more the batched one.
 //
 // Differences from the reference code (openai/supervised-reptile):
-// 1. There the inner Adam (beta1 = 0) keeps its second moments from task to task. Here each task
-//    begins without any, so that a task's result does not depend on those before it.
+// 1. There the inner Adam (beta1 = 0) keeps its second moments from task to task, one after the
+//    other. Here each task begins without any (`inner_state: fresh`), or, with `kept`, with those
+//    that earlier iterations left: buffers beside the weights, which the trainer moves towards what
+//    a meta-batch ends with (train.statistics_momentum). Tasks of one meta-batch begin alike.
 // 2. Minibatches are drawn from the task's own stream; as there, the examples are shuffled, gone
 //    through, and shuffled again.
 // 3. Batch norm's scale and shift adapt, as there, and running averages play no part:
@@ -30,6 +32,7 @@ struct ReptileOptions {
   int64_t test_inner_steps = 50;
   int64_t test_inner_batch = 5;
   double beta2 = 0.999;
+  std::string inner_state = "fresh";
   std::string batch_norm = "transductive";
   std::string head_init = "pytorch";
 
@@ -49,6 +52,10 @@ struct ReptileOptions {
     fields.option(
         "beta2", beta2,
         {.help = "Adam's decay of squared gradients", .symbol = "β2", .min = 0, .max = 1});
+    fields.option("inner_state", inner_state,
+                  {.help = "Adam's second moments at the start of a task: none, or those kept from "
+                           "earlier training tasks",
+                   .one_of = {"fresh", "kept"}});
     Option norm = batch_norm_option();
     norm.one_of = {"transductive", "support_plus_one"};
     norm.help =
@@ -89,7 +96,14 @@ class Reptile final : public Algorithm {
       : options_(options), network_(std::move(backbone), options.head_init) {}
 
   ParamList init(const Shapes& shapes, Stream stream) const override {
-    return network_.init(shapes, stream);
+    ParamList weights = network_.init(shapes, stream);
+    if (!keeps_moments()) return weights;
+    ParamList moments;
+    for (const Param& param : weights.with_role(Role::learnable))
+      moments.add({kMoments + param.name, torch::zeros_like(param.value), Role::buffer});
+    moments.add({std::string(kMoments) + "filled", torch::zeros({1}), Role::buffer});
+    for (const Param& moment : moments) weights.add(moment);
+    return weights;
   }
 
   TaskGradients learn(const ParamList& weights, const Episodes& tasks,
@@ -103,6 +117,7 @@ class Reptile final : public Algorithm {
       result.gradients.add({param.name, movement.sum(0), param.role, param.group});
     }
     result.statistics = network_statistics(trail.met);
+    if (keeps_moments()) add_moments(result.statistics, trail.moments, tasks.tasks());
     result.losses = torch::stack(trail.losses, 1);
     result.accuracy = trail.accuracy;
     return result;
@@ -119,11 +134,44 @@ class Reptile final : public Algorithm {
  private:
   inline static const Adapting kAdapting{};
 
+  static constexpr const char* kMoments = "adam.";
+
+  /// Adam's second moments of each parameter, [T,...], and how much of an average they hold: 1 less
+  /// beta2 to the number of squares, [1].
+  struct Moments {
+    std::map<std::string, Tensor> squares;
+    Tensor filled;
+  };
+
+  bool keeps_moments() const {
+    return options_.inner_optimizer == "adam" && options_.inner_state == "kept";
+  }
+
+  Moments moments_at_start(const ParamList& weights) const {
+    Moments moments;
+    const Tensor& like = weights["head.bias"];
+    moments.filled = torch::zeros({1}, like.options().requires_grad(false));
+    if (!keeps_moments()) return moments;
+    for (const Param& param : weights.with_role(Role::learnable))
+      moments.squares[param.name] = weights[kMoments + param.name].unsqueeze(0);
+    moments.filled = weights[std::string(kMoments) + "filled"];
+    return moments;
+  }
+
+  /// As what the buffers are to follow, with the task axis that statistics have.
+  static void add_moments(ParamList& statistics, const Moments& moments, int64_t tasks) {
+    for (const auto& [name, square] : moments.squares)
+      statistics.add({kMoments + name, square, Role::buffer});
+    statistics.add(
+        {std::string(kMoments) + "filled", moments.filled.expand({tasks, 1}), Role::buffer});
+  }
+
   /// What was met on the way.
   struct Trail {
     std::vector<Tensor> losses;  ///< [T] of each minibatch
     Tensor accuracy;             ///< [T] of the last
     NormStatistics met;          ///< in the last
+    Moments moments;             ///< after the last
   };
 
   /// The tasks' own weights after `steps` minibatches, constants.
@@ -135,7 +183,7 @@ class Reptile final : public Algorithm {
     for (int64_t t = 0; t < tasks; ++t)
       batches.emplace_back(context.stream(Purpose::algorithm, t), support.inputs.size(1), batch);
     ParamList params = cut_off(one_copy_per_task(weights, kAdapting, tasks), kAdapting);
-    std::map<std::string, Tensor> squares;  // Adam's second moments
+    Moments moments = moments_at_start(weights);
     for (int64_t step = 0; step < steps; ++step) {
       const Labelled images = chosen(support, batches);
       NormStatistics met;
@@ -147,27 +195,29 @@ class Reptile final : public Algorithm {
         trail->accuracy = task_accuracy(outputs, images.targets);
         trail->met = met;
       }
+      moments.filled = moments.filled * options_.beta2 + (1 - options_.beta2);
       const ParamList next = descend(
           params, kAdapting, losses,
           [&](const Param& param, const Tensor& gradient) {
-            return stepped(param.value, gradient, squares[param.name], step);
+            return stepped(param, gradient, moments);
           },
           /*second_order=*/false);
       params = cut_off(next, kAdapting);
     }
+    if (trail != nullptr) trail->moments = moments;
     return params;
   }
 
   /// One step of Adam with beta1 = 0 (Kingma & Ba 2015, with the reference's epsilon outside the
   /// correction), or of gradient descent; every element by itself, so that tasks stay apart.
-  Tensor stepped(const Tensor& value, const Tensor& gradient, Tensor& squares, int64_t step) const {
-    if (options_.inner_optimizer == "sgd") return value.sub(gradient, options_.inner_lr);
+  Tensor stepped(const Param& param, const Tensor& gradient, Moments& moments) const {
+    if (options_.inner_optimizer == "sgd") return param.value.sub(gradient, options_.inner_lr);
     constexpr double kEpsilon = 1e-8;
     const Tensor square = gradient.square() * (1 - options_.beta2);
+    Tensor& squares = moments.squares[param.name];
     squares = squares.defined() ? squares * options_.beta2 + square : square;
-    const double correction =
-        std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(step + 1)));
-    return value - options_.inner_lr * correction * gradient / (squares.sqrt() + kEpsilon);
+    const Tensor rate = options_.inner_lr * moments.filled.sqrt();
+    return param.value - rate * gradient / (squares.sqrt() + kEpsilon);
   }
 
   /// The next minibatch of each task.
