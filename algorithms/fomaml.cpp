@@ -15,7 +15,7 @@ class FirstOrderMaml final : public Maml {
                     {.help = "batch norm's scale and shift adapt too"});
     }
   };
-  FirstOrderMaml(Options options, BackbonePtr backbone)
+  FirstOrderMaml(const Options& options, BackbonePtr backbone)
       : Maml(first_order(options), std::move(backbone)) {}
 
  private:

@@ -45,7 +45,7 @@ Tensor Maml::update(const ParamList&, const Param& param, const Tensor& gradient
 
 /// [T]. class_sum: the sum over a set's images, divided by the support set's shot.
 Tensor Maml::losses_of(const Tensor& outputs, const Labelled& set, int64_t support_images) const {
-  const Tensor mean = task_loss(outputs, set.targets);
+  Tensor mean = task_loss(outputs, set.targets);
   if (settings_.loss == "mean") return mean;
   const auto shot = static_cast<double>(support_images) / static_cast<double>(outputs.size(2));
   return mean * (static_cast<double>(outputs.size(1)) / shot);

@@ -32,7 +32,7 @@ class NearestPixel final : public Algorithm {
     void describe(Fields&) {}
   };
 
-  NearestPixel(const Options&, BackbonePtr) {}
+  NearestPixel(const Options&, const BackbonePtr&) {}
 
   ParamList init(const Shapes&, Stream) const override { return {}; }
 

@@ -70,7 +70,7 @@ struct ReptileOptions {
 class Minibatches {
  public:
   Minibatches(Stream stream, int64_t count, int64_t size)
-      : stream_(std::move(stream)), count_(count), size_(std::min(size, count)) {}
+      : stream_(stream), count_(count), size_(std::min(size, count)) {}
 
   Tensor next() {
     std::vector<int64_t> batch;

@@ -68,7 +68,7 @@ class Workshop {
   }
 
   void keep_failure(size_t i) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     next_ = images_.size();
     if (i >= failed_at_) return;
     failed_at_ = i;

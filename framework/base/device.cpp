@@ -69,11 +69,11 @@ torch::Device find_device(const std::string& name) {
   }
   if (!gpu)
     throw Error(Exit::bad_spec, "--device is \"{}\", but no CUDA device is usable here", name);
-  const size_t count = torch::cuda::device_count();
+  const auto count = static_cast<int64_t>(torch::cuda::device_count());
   const std::string digits = name == "cuda" ? "0" : name.substr(5);
   const bool number = !digits.empty() && digits.size() < 4 &&
                       digits.find_first_not_of("0123456789") == std::string::npos;
-  if (!number || std::stoul(digits) >= count) {
+  if (!number || std::stoll(digits) >= count) {
     throw Error(Exit::bad_spec, "--device is \"{}\", expected cuda:0 to cuda:{}", name, count - 1);
   }
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(std::stoi(digits))};

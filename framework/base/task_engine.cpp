@@ -12,7 +12,7 @@ TaskEngine::TaskEngine(int threads) {
 
 TaskEngine::~TaskEngine() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();

@@ -77,7 +77,7 @@ Stage stage_of(const std::string& name) {
 class Conv4 final : public Backbone {
  public:
   explicit Conv4(const Conv4Options& options) : options_(options) {
-    const size_t blocks = static_cast<size_t>(options_.blocks);
+    const auto blocks = static_cast<size_t>(options_.blocks);
     if (options_.channels.size() == 1) options_.channels.resize(blocks, options_.channels[0]);
     if (options_.channels.size() != blocks) {
       throw Error(Exit::bad_spec,

@@ -263,7 +263,7 @@ Tensor fast_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   const Tensor kernels = (own ? weight : weight.unsqueeze(0)).permute({0, 3, 4, 2, 1}).contiguous();
   // Made channels-last out here: a copy inside the function would lose its link to the graph.
   const Tensor y = convolve(channels_last(x.flatten(0, 1)), kernels, conv);
-  const Tensor split = y.unflatten(0, {tasks, images});
+  Tensor split = y.unflatten(0, {tasks, images});
   if (!bias.defined()) return split;
   return split + (bias.dim() == 2 ? bias.view({tasks, 1, -1, 1, 1}) : bias.view({-1, 1, 1}));
 }

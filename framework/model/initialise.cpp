@@ -11,7 +11,7 @@ namespace {
 
 Tensor filled(const std::vector<int64_t>& shape, const std::function<double()>& draw) {
   Tensor tensor = torch::empty(shape, torch::kFloat);
-  float* values = tensor.data_ptr<float>();
+  auto* values = tensor.data_ptr<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(draw());
   return tensor;
 }
@@ -45,10 +45,9 @@ Tensor truncated_normal_tensor(const std::vector<int64_t>& shape, double std, St
 }
 
 const std::vector<std::string>& initial_schemes() {
-  static const std::vector<std::string> kSchemes{"pytorch",          "xavier_uniform",
-                                                 "xavier_normal",    "he_normal",
-                                                 "truncated_normal", "standard_normal"};
-  return kSchemes;
+  static const std::vector<std::string> schemes{"pytorch",   "xavier_uniform",   "xavier_normal",
+                                                "he_normal", "truncated_normal", "standard_normal"};
+  return schemes;
 }
 
 Tensor initial_weight(const std::string& scheme, const std::vector<int64_t>& shape, Stream stream) {

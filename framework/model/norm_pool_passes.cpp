@@ -147,7 +147,7 @@ NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& 
         gz, gz_u);
     for (int64_t i = 0; i < channels; ++i) {
       const auto k = static_cast<size_t>(i);
-      const double invs = static_cast<double>(inv.const_data_ptr<Real>()[t * channels + i]);
+      const auto invs = static_cast<double>(inv.const_data_ptr<Real>()[t * channels + i]);
       const double gain =
           gammas.defined()
               ? static_cast<double>(gammas.const_data_ptr<Real>()[t * channels + i]) * invs

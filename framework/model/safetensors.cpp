@@ -62,7 +62,7 @@ std::vector<uint64_t> numbers(const Json& entry, const char* key, const std::str
 
 uint64_t bytes_of(const std::vector<uint64_t>& shape, torch::Dtype dtype, const std::string& where,
                   const std::string& name) {
-  int64_t bytes = static_cast<int64_t>(torch::elementSize(dtype));
+  auto bytes = static_cast<int64_t>(torch::elementSize(dtype));
   bool empty = false;
   for (const uint64_t size : shape) {
     // A size of 0 does not excuse the others: LibTorch multiplies them for its strides.

@@ -137,7 +137,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   // One group of channels per task: [N, T*C, H, W].
   const Tensor grouped = flat.unflatten(0, {tasks, images}).transpose(0, 1).flatten(1, 2);
   const Tensor y = torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1, tasks);
-  const Tensor split = y.unflatten(1, {tasks, weight.size(1)}).transpose(0, 1);
+  Tensor split = y.unflatten(1, {tasks, weight.size(1)}).transpose(0, 1);
   if (!bias.defined()) return split;
   per_task(bias, 1, tasks);
   return split + along_channels(bias, 5);
@@ -146,7 +146,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const int64_t tasks = x.size(0);
   const bool own_weight = per_task(weight, 2, tasks);
-  const Tensor product =
+  Tensor product =
       own_weight ? torch::bmm(x, weight.transpose(1, 2)) : torch::matmul(x, weight.t());
   if (!bias.defined()) return product;
   return product + (per_task(bias, 1, tasks) ? bias.unsqueeze(1) : bias);

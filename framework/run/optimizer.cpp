@@ -77,17 +77,14 @@ std::unique_ptr<torch::optim::OptimizerOptions> libtorch_options(const Optimizer
 }
 
 std::unique_ptr<torch::optim::Optimizer> libtorch_optimizer(
-    const OptimizerOptions& options, std::vector<torch::optim::OptimizerParamGroup> groups) {
+    const OptimizerOptions& options, const std::vector<torch::optim::OptimizerParamGroup>& groups) {
   if (options.name == "adam") {
-    return std::make_unique<torch::optim::Adam>(std::move(groups),
-                                                torch::optim::AdamOptions(options.lr));
+    return std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(options.lr));
   }
   if (options.name == "adamw") {
-    return std::make_unique<torch::optim::AdamW>(std::move(groups),
-                                                 torch::optim::AdamWOptions(options.lr));
+    return std::make_unique<torch::optim::AdamW>(groups, torch::optim::AdamWOptions(options.lr));
   }
-  return std::make_unique<torch::optim::SGD>(std::move(groups),
-                                             torch::optim::SGDOptions(options.lr));
+  return std::make_unique<torch::optim::SGD>(groups, torch::optim::SGDOptions(options.lr));
 }
 
 /// Calls visit(name, tensor) for each part of one parameter's state; visit may replace the tensor.
@@ -142,7 +139,7 @@ Optimizer::Optimizer(const OptimizerOptions& options, const ParamList& weights)
     group_lr_.push_back(rates.lr);
     groups.emplace_back(std::move(members), libtorch_options(options_, rates));
   }
-  optimizer_ = libtorch_optimizer(options_, std::move(groups));
+  optimizer_ = libtorch_optimizer(options_, groups);
 }
 
 Optimizer::~Optimizer() = default;

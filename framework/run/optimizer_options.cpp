@@ -53,7 +53,8 @@ void OptimizerOptions::describe(Fields& fields) {
 double scheduled_lr(const ScheduleOptions& schedule, double lr, int64_t i, int64_t iterations) {
   const int64_t held = i / schedule.update_every * schedule.update_every;
   if (schedule.name == "step") {
-    return lr * std::pow(schedule.factor, static_cast<double>(held / schedule.every));
+    const int64_t reductions = held / schedule.every;
+    return lr * std::pow(schedule.factor, static_cast<double>(reductions));
   }
   const double progress = std::clamp(
       static_cast<double>(held) / static_cast<double>(std::max<int64_t>(1, iterations)), 0.0, 1.0);

@@ -15,7 +15,7 @@ Prefetcher::Prefetcher(std::shared_ptr<const TaskSource> source, int64_t meta_ba
                   "the tasks of iteration {} were asked for, those before it prefetched",
                   end_iteration);
     } catch (...) {
-      const std::lock_guard lock(mutex_);
+      const std::scoped_lock lock(mutex_);
       failure_ = std::current_exception();
     }
     changed_.notify_all();
@@ -24,7 +24,7 @@ Prefetcher::Prefetcher(std::shared_ptr<const TaskSource> source, int64_t meta_ba
 
 Prefetcher::~Prefetcher() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();

@@ -33,9 +33,9 @@ void check_case(const std::string& name, int64_t steps, torch::Dtype dtype, doub
   const auto expected = test::golden_case(fmt::format("sine_{}_{}", name, steps));
   const Golden golden = golden_network(name, steps);
   const std::vector<uint64_t> tasks{0};
-  const TaskGradients learned = golden.algorithm->learn(
-      golden.weights.to(torch::kCPU, dtype), golden_task().to(torch::kCPU, dtype),
-      Context{.training = true, .tasks = tasks});
+  const TaskGradients learned = golden.algorithm->learn(golden.weights.to(torch::kCPU, dtype),
+                                                        golden_task().to(torch::kCPU, dtype),
+                                                        Context{.training = true, .tasks = tasks});
   CHECK_FALSE(learned.accuracy.defined());
 
   const auto near = [&](double a, double b, double scale) {
