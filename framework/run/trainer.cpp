@@ -98,8 +98,9 @@ class Trainer {
       if (state_.iteration % training_.log_every == 0 || state_.iteration == iterations)
         log_training(iterations);
       progress.update(state_.iteration, training_note_ + validation_note_);
+      // Before a validation, too, which may end a run as diverged.
+      if (state_.iteration % kSaveEvery == 0) save("last");
       if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
-      if (!validating && state_.iteration % kSaveEvery == 0) save("last");
     }
     return true;
   }

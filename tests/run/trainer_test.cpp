@@ -431,6 +431,22 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a checkpoint comes every 500 iterations, however rare validations are") {
+  ScriptedAlgorithm script = with_validation(std::vector<int64_t>(600, 5));
+  const auto learn = script.on_learn;
+  script.on_learn = [&](const ParamList& weights, const Episodes& tasks, const Context& context) {
+    if (context.iteration == 550) throw std::runtime_error("killed");
+    return learn(weights, tasks, context);
+  };
+  const TemporaryFolder folder;
+  Training training = validated_training(script, folder, 600);
+  training.options.validate_every = 10000;
+  CHECK_THROWS_WITH(train_with(1, training), "killed");
+  CHECK(
+      load_checkpoint(folder / "checkpoints", "last", script.initial).weights["w"].item<float>() ==
+      500);
+}
+
 TEST_CASE("a resume after a kill goes back to the last checkpoint and gives the same bits") {
   const auto algorithm = test::small_algorithm("protonet");
   const TemporaryFolder whole_folder, folder;
