@@ -98,8 +98,10 @@ class Trainer {
       if (state_.iteration % training_.log_every == 0 || state_.iteration == iterations)
         log_training(iterations);
       progress.update(state_.iteration, training_note_ + validation_note_);
-      // Before a validation, too, which may end a run as diverged.
-      if (state_.iteration % kSaveEvery == 0) save("last");
+      // Where validations, which save, are frequent, once is enough. Else before a validation, too:
+      // it may end a run as diverged.
+      const bool rarely_saved = !validating || options_.validate_every > kSaveEvery;
+      if (rarely_saved && state_.iteration % kSaveEvery == 0) save("last");
       if (validating && validation_due(iterations) && !validate(progress, enough)) return stop();
     }
     return true;
