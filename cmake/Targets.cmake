@@ -1,11 +1,14 @@
 # Everything is an OBJECT library that the executables link directly: plugins register themselves in static
 # constructors, which the linker drops from a STATIC library, and so it does behind one.
 
-# The one precompiled header is built with kshot_base. In angle brackets, because CMake then writes no absolute path
-# into what it generates, and ccache can serve one checkout with another's.
+# The program's one precompiled header is built with kshot_base; the tests have their own, with doctest. In angle
+# brackets, because CMake then writes no absolute path into what it generates, and ccache can serve one checkout with
+# another's.
 function(kshot_precompile target)
   if(target STREQUAL kshot_base)
     target_precompile_headers(${target} PRIVATE <framework/base/pch.h>)
+  elseif(target STREQUAL kshot_tests)
+    target_precompile_headers(${target} PRIVATE <tests/pch.h>)
   else()
     target_precompile_headers(${target} REUSE_FROM kshot_base)
   endif()

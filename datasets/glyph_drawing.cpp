@@ -116,7 +116,8 @@ const Motif& pick_motif(const AlphabetStyle& style, Stream& stream) {
   for (const Motif& motif : style.vocabulary) total += motif.weight;
   double left = stream.uniform(0, total);
   for (const Motif& motif : style.vocabulary) {
-    if ((left -= motif.weight) < 0) return motif;
+    left -= motif.weight;
+    if (left < 0) return motif;
   }
   return style.vocabulary.back();
 }

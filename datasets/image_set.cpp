@@ -125,8 +125,7 @@ OriginalImages join_originals(std::vector<Decoded>& decoded, Resampling resampli
   Tensor bytes = torch::empty({at[static_cast<int64_t>(decoded.size())]}, torch::kByte);
   auto* to = bytes.data_ptr<uint8_t>();
   for (Decoded& item : decoded) {
-    std::memcpy(to, item.bytes.data(), item.bytes.size());
-    to += item.bytes.size();
+    to = std::copy(item.bytes.begin(), item.bytes.end(), to);
     std::string().swap(item.bytes);
   }
   return {.bytes = bytes, .offsets = offsets, .resampling = resampling};

@@ -80,7 +80,7 @@ class PngReader {
 
  private:
   bool read_header() {
-    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;  // NOLINT(modernize-avoid-setjmp-longjmp)
     // Nothing but pixels and transparency is looked at: no gamma, no profiles, no text. What
     // remains has no harmless errors: data too long or too short for the size means that one of
     // them lies.
@@ -108,7 +108,7 @@ class PngReader {
   }
 
   bool choose_output() {
-    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;  // NOLINT(modernize-avoid-setjmp-longjmp)
     png_set_expand(png_);  // palette to RGB, 1, 2, 4 bits to 8, tRNS to alpha
     png_set_strip_16(png_);
     png_set_interlace_handling(png_);
@@ -117,7 +117,7 @@ class PngReader {
   }
 
   bool read_rows(png_bytepp rows) {
-    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;  // NOLINT(modernize-avoid-setjmp-longjmp)
     png_read_image(png_, rows);
     png_read_end(png_, nullptr);
     return true;
@@ -164,7 +164,7 @@ class PngWriter {
  private:
   bool write_rows(png_bytepp rows, png_uint_32 width, png_uint_32 height, bool colour,
                   bool one_bit) {
-    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;  // NOLINT(modernize-avoid-setjmp-longjmp)
     png_set_write_fn(png_, &channel_, png_put, png_flush_nothing);
     png_set_IHDR(png_, info_, width, height, one_bit ? 1 : 8,
                  colour ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,

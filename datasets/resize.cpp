@@ -65,9 +65,9 @@ double filter(Resampling resampling, double x) {
   if (resampling == Resampling::lanczos) return -3 <= x && x < 3 ? sinc(x) * sinc(x / 3) : 0;
   x = std::abs(x);
   if (resampling == Resampling::bilinear) return x < 1 ? 1 - x : 0;
-  constexpr double a = -0.5;
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  constexpr double kA = -0.5;
+  if (x < 1) return ((kA + 2) * x - (kA + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * kA;
   return 0;
 }
 
@@ -86,8 +86,10 @@ std::vector<Tap> make_taps(int64_t from, int64_t to, Resampling resampling) {
   for (int64_t i = 0; i < to; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
     // truncation, not floor: as Pillow's (int)(centre - support + 0.5)
+    // NOLINTBEGIN(bugprone-incorrect-roundings)
     const auto first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
     const auto end = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), from);
+    // NOLINTEND(bugprone-incorrect-roundings)
     std::vector<double> weights;
     double sum = 0;
     for (int64_t x = first; x < end; ++x) {

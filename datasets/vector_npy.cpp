@@ -33,7 +33,7 @@ void check_finite(const Tensor& values, const Tensor& original, const std::strin
 
 /// float32 or uint8, as packs of vectors are.
 Tensor read_samples(const std::filesystem::path& path, std::vector<std::string>& notes) {
-  const Tensor values = read_npy(path);
+  Tensor values = read_npy(path);
   check_shape(values, path.string());
   if (values.scalar_type() == torch::kByte) return values;
   if (!values.is_floating_point()) {
@@ -45,7 +45,7 @@ Tensor read_samples(const std::filesystem::path& path, std::vector<std::string>&
   Tensor samples = values.to(torch::kFloat);
   check_finite(samples, values, path.string());
   if (values.scalar_type() == torch::kDouble)
-    notes.push_back("numbers of 64 bits were rounded to 32");
+    notes.emplace_back("numbers of 64 bits were rounded to 32");
   return samples;
 }
 

@@ -64,7 +64,7 @@ void remember_verified(const std::filesystem::path& pack, const std::string& sha
   if (lines.size() > kRemembered) lines.erase(lines.begin(), lines.end() - kRemembered);
   make_folder(memory_file().parent_path());
   write_file_atomically(memory_file(), fmt::format("{}\n", fmt::join(lines, "\n")));
-} catch (const Error&) {
+} catch (const Error&) {  // NOLINT(bugprone-empty-catch)
   // A cache that cannot be written costs time, nothing else.
 }
 

@@ -33,23 +33,24 @@ class Lap {
 
 /// Seconds of N training steps, phase by phase.
 struct TrainingTimes {
-  double wait = 0;    ///< for the prefetcher, which draws and loads in a thread of its own
-  double learn = 0;   ///< forward and backward, sums over tasks included
+  double learn = 0;  ///< forward and backward, sums over tasks and waiting for tasks included
+  double wait =
+      0;  ///< for the prefetcher, which draws and loads in a thread of its own: a worker's mean
   double reduce = 0;  ///< the sums by themselves: one thread's, while others learn
   double step = 0;    ///< the outer optimiser
+  double faults = 0;  ///< pages that the system handed out
   double draw = 0;    ///< what drawing and loading the same tasks takes by itself
 
-  double total() const { return wait + learn + step; }
+  double total() const { return learn + step; }
 };
 
 double time_drawing(const Experiment& experiment, int64_t steps) {
   Lap lap(torch::kCPU);
   const int64_t meta_batch = experiment.spec.train.meta_batch;
   for (int64_t i = 0; i < steps; ++i) {
-    std::vector<TaskPlan> plans;
-    for (int64_t t = 0; t < meta_batch; ++t)
-      plans.push_back(experiment.train->plan(static_cast<uint64_t>(i * meta_batch + t)));
-    load_groups(*experiment.train, plans);
+    const std::vector<TaskPlan> plans = plans_of(*experiment.train, i, meta_batch);
+    for (const auto piece : cut_plans(plans, experiment.compute.batched()))
+      experiment.train->load(piece);
   }
   return lap.next();
 }
@@ -60,24 +61,31 @@ TrainingTimes time_training(TaskEngine& engine, const Experiment& experiment, Pa
                             int64_t steps) {
   const ExperimentSpec& spec = experiment.spec;
   Optimizer optimizer(spec.optimizer, weights);
-  Prefetcher feed(experiment.train, spec.train.meta_batch, 0, 2 * steps);
+  Prefetcher feed(experiment.train, spec.train.meta_batch, experiment.compute.batched(), 0,
+                  2 * steps, engine.threads() + 1);
   Lap lap(experiment.compute.device);
   TrainingTimes times;
+  double waited_before = 0;
+  int64_t faults_before = 0;
   for (int64_t i = 0; i < 2 * steps; ++i) {
-    if (i == steps) times = {};
-    lap.next();
-    const std::vector<Episodes> tasks = feed.next();
-    times.wait += lap.next();
+    if (i == steps) {
+      times = {};
+      waited_before = feed.waited();
+      faults_before = page_faults();
+    }
     const Context context{
         .iteration = i, .iterations = 2 * steps, .training = true, .seed = spec.seed};
     double reduce = 0;
-    TaskGradients learned = learn_tasks(engine, *experiment.algorithm, weights, tasks, context,
-                                        experiment.compute, &reduce);
+    lap.next();
+    TaskGradients learned = learn_tasks(engine, *experiment.algorithm, weights, feed.next(),
+                                        context, experiment.compute, &reduce);
     times.learn += lap.next();
     times.reduce += reduce;
     take_outer_step(learned, weights, optimizer, context, spec.train);
     times.step += lap.next();
   }
+  times.wait = (feed.waited() - waited_before) / engine.threads();
+  times.faults = static_cast<double>(page_faults() - faults_before);
   times.draw = time_drawing(experiment, steps);
   return times;
 }
@@ -102,11 +110,12 @@ Json training_json(const Experiment& experiment, const TrainingTimes& times, int
           {"tasks_per_second", tasks / times.total()},
           {"milliseconds_per_iteration",
            {{"total", 1e3 * times.total() / n},
-            {"wait", 1e3 * times.wait / n},
             {"learn", 1e3 * times.learn / n},
+            {"wait_within_learn", 1e3 * times.wait / n},
             {"reduce_within_learn", 1e3 * times.reduce / n},
             {"step", 1e3 * times.step / n},
-            {"draw_in_background", 1e3 * times.draw / n}}}};
+            {"draw_in_background", 1e3 * times.draw / n}}},
+          {"page_faults_per_iteration", times.faults / n}};
 }
 
 Json setting_json(const Experiment& experiment, int threads) {
@@ -140,15 +149,21 @@ void print_report(const Json& report) {
     row("training", training.at("tasks_per_second"), "tasks/s");
     row("", training.at("iterations_per_second"), "meta-iterations/s");
     row("one iteration", phases.at("total"), "ms, of which");
-    row("  wait for tasks", phases.at("wait"), "ms");
     row("  learn", phases.at("learn"), "ms");
+    row("    wait for tasks", phases.at("wait_within_learn"), "ms, a worker's mean");
     row("    reduce", phases.at("reduce_within_learn"), "ms, in one thread while others learn");
     row("  optimiser step", phases.at("step"), "ms");
     row("draw, in background", phases.at("draw_in_background"), "ms");
+    row("page faults", training.at("page_faults_per_iteration"), "an iteration");
   }
   row("testing", report.at("testing").at("tasks_per_second"), "tasks/s");
   row("peak memory", report.at("peak_memory_bytes").get<double>() / (1 << 20), "MiB");
   fmt::print("{}", text_table(rows));
+  if (!report.at("kernels").empty()) fmt::print("\nkernels by layer\n");
+  for (const Json& layer : report.at("kernels")) {
+    fmt::print("  {}: {}\n", layer.at("layer").get<std::string>(),
+               fmt::join(layer.at("paths").get<std::vector<std::string>>(), "; "));
+  }
 }
 
 int64_t steps_of(const Arguments& arguments) {
@@ -163,7 +178,9 @@ int run(const Arguments& arguments) {
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Json json =
       load_spec(required(arguments, "spec", bench_command().usage), edits_of(arguments));
-  const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
+  const auto paths = std::make_shared<PathLog>();
+  const Experiment experiment =
+      open_experiment(read_spec(json, device_kind(device)), device, paths);
   const int threads = threads_of(arguments);
   TaskEngine engine(threads);
   ParamList weights = fresh_weights(experiment);
@@ -177,6 +194,9 @@ int run(const Arguments& arguments) {
                        {"tasks_per_second", static_cast<double>(tests) /
                                                 time_testing(engine, experiment, weights, tests)}};
   report["peak_memory_bytes"] = peak_memory_bytes();
+  report["kernels"] = Json::array();
+  for (const auto& [layer, names] : paths->layers())
+    report["kernels"].push_back({{"layer", layer}, {"paths", names}});
   if (flag(arguments, "json")) {
     fmt::print("{}\n", report.dump(1));
   } else {
@@ -193,9 +213,9 @@ Command bench_command() {
   command.summary = "how fast a spec trains and tests here; writes nothing";
   command.usage = "bench SPEC [--steps N] [--json] [options]";
   command.details =
-      "Runs N iterations to warm up and N that count, then test tasks likewise. \"wait\" is what "
-      "training\n"
-      "waits for tasks that are drawn and loaded in the background.\n\n"
+      "Runs N iterations to warm up and N that count, then test tasks likewise. Tasks are drawn "
+      "and\n"
+      "loaded in the background; \"wait\" is what a worker waits for them.\n\n"
       "  kshot bench demo --steps 50";
   command.positional = {"spec"};
   command.options.add_options()("steps", po::value<int64_t>()->default_value(20)->value_name("N"),

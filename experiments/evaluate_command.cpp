@@ -40,7 +40,7 @@ void compare_episodes(const RunFolder& folder, const std::string& lines,
                       std::vector<std::string>& differing) {
   const auto path = folder.file("episodes.jsonl");
   if (std::filesystem::exists(path) && read_file(path) != lines) {
-    differing.push_back("episodes.jsonl: predictions, accuracies or losses of single episodes");
+    differing.emplace_back("episodes.jsonl: predictions, accuracies or losses of single episodes");
   }
 }
 

@@ -39,7 +39,7 @@ std::shared_ptr<const TaskSource> training_source(const ExperimentSpec& spec,
     }
     return std::make_shared<MinibatchSource>(data, view, splits, tasks.batch, spec.seed);
   }
-  const auto source = task_source(
+  auto source = task_source(
       data, view, tasks.shape,
       EpisodeStream{.splits = splits, .seed = spec.seed, .purpose = Purpose::training_tasks});
   if (!tasks.fixed_tasks) return source;
@@ -186,7 +186,8 @@ std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
   return held_out(datasets.open(block), block, tasks, split);
 }
 
-Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device) {
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths) {
   Experiment experiment;
   experiment.spec = spec;
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
@@ -194,7 +195,7 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   if (algorithm.facts.uses_backbone) {
     experiment.backbone = with_kernels(
         Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone),
-        spec.kernels == "fast" ? Kernels::fast : Kernels::reference);
+        spec.kernels == "fast" ? Kernels::fast : Kernels::reference, std::move(paths));
   }
   experiment.algorithm = algorithm.make(spec.algorithm, experiment.backbone);
   experiment.compute = {.device = device,

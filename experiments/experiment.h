@@ -27,8 +27,10 @@ struct Experiment {
   bool learns() const { return facts.feeds != Feeds::nothing; }
 };
 
-/// Throws Error for everything that could go wrong before step 0.
-Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device);
+/// Throws Error for everything that could go wrong before step 0. The backbone tells `paths`, if
+/// any, what computes its layers.
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths = nullptr);
 
 /// The data set that a block of a spec names. Blocks with the same content share one.
 class DatasetCache {

@@ -74,7 +74,7 @@ std::vector<Json> all_blocks(const AlgorithmPlugin& plugin) {
   blocks.push_back({{"name", name}});
   for (const OptionRow& row : plugin.options()) {
     for (const std::string& value : row.option.one_of) {
-      if (value != row.default_value) blocks.push_back({{"name", name}, {row.path, value}});
+      if (row.default_value != value) blocks.push_back({{"name", name}, {row.path, value}});
     }
     if (row.default_value.is_boolean())
       blocks.push_back({{"name", name}, {row.path, !row.default_value.get<bool>()}});
@@ -337,7 +337,7 @@ std::vector<Network> all_networks() {
     for (const OptionRow& row : plugin.options()) {
       if (row.type != "text" && !row.default_value.is_boolean()) continue;
       for (const std::string& value : row.option.one_of) {
-        if (value != row.default_value) add({{row.path, value}});
+        if (row.default_value != value) add({{row.path, value}});
       }
       if (row.default_value.is_boolean()) add({{row.path, !row.default_value.get<bool>()}});
     }

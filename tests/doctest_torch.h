@@ -9,7 +9,7 @@
 #endif
 
 #include <c10/util/Logging.h>
-#include <torch/autograd.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 

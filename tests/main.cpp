@@ -3,6 +3,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include "framework/base/device.h"
 #include "tests/doctest_torch.h"
+// Once more: the precompiled header read it before it was asked for its implementation.
+#include <doctest/doctest.h>
 
 int main(int argc, char** argv) {
   kshot::prepare_devices();

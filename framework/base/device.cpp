@@ -69,7 +69,7 @@ torch::Device find_device(const std::string& name) {
   }
   if (!gpu)
     throw Error(Exit::bad_spec, "--device is \"{}\", but no CUDA device is usable here", name);
-  const auto count = static_cast<int64_t>(torch::cuda::device_count());
+  const int64_t count{torch::cuda::device_count()};
   const std::string digits = name == "cuda" ? "0" : name.substr(5);
   const bool number = !digits.empty() && digits.size() < 4 &&
                       digits.find_first_not_of("0123456789") == std::string::npos;

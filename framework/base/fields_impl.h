@@ -53,9 +53,9 @@ std::string type_name() {
   } else if constexpr (std::is_same_v<T, Json>) {
     return "JSON";
   } else if constexpr (IsOptional<T>::value) {
-    return type_name<typename T::value_type>() + ", optional";
+    return fmt::format("{}, optional", type_name<typename T::value_type>());
   } else {
-    return "list of " + type_name<typename T::value_type>();
+    return fmt::format("list of {}", type_name<typename T::value_type>());
   }
 }
 

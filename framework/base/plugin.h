@@ -52,10 +52,10 @@ Plugin<Product, Facts, Needs...> Plugin<Product, Facts, Needs...>::with(Facts fa
                 return write_config(read);
               },
           .options = [] { return list_options<Options>(); },
-          .make = [make](const Json& block, Needs... needs) -> Product {
+          .make = [make](const Json& block, const Needs&... needs) -> Product {
             Block<Options> read;
             read_config(read, block, Facts::kBlock);
-            return make(read.options, std::forward<Needs>(needs)...);
+            return make(read.options, needs...);
           }};
 }
 

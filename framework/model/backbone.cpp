@@ -6,13 +6,15 @@ namespace {
 /// Algorithms say in Forward what they want computed; by which kernels is the spec's business.
 class WithKernels final : public Backbone {
  public:
-  WithKernels(BackbonePtr inner, Kernels kernels) : inner_(std::move(inner)), kernels_(kernels) {}
+  WithKernels(BackbonePtr inner, Kernels kernels, std::shared_ptr<PathLog> paths)
+      : inner_(std::move(inner)), kernels_(kernels), paths_(std::move(paths)) {}
 
   ParamList init(const Shapes& shapes, Stream stream) const override {
     return inner_->init(shapes, stream);
   }
   Tensor features(const ParamList& params, const Tensor& images, Forward& forward) const override {
     forward.kernels = kernels_;
+    forward.paths = paths_.get();
     return inner_->features(params, images, forward);
   }
   std::vector<int64_t> output_shape(std::span<const int64_t> input) const override {
@@ -23,12 +25,13 @@ class WithKernels final : public Backbone {
  private:
   BackbonePtr inner_;
   Kernels kernels_;
+  std::shared_ptr<PathLog> paths_;
 };
 
 }  // namespace
 
-BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels) {
-  return std::make_shared<const WithKernels>(std::move(backbone), kernels);
+BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels, std::shared_ptr<PathLog> paths) {
+  return std::make_shared<const WithKernels>(std::move(backbone), kernels, std::move(paths));
 }
 
 }  // namespace kshot

@@ -8,6 +8,7 @@
 #include "framework/base/plugin.h"
 #include "framework/base/rng.h"
 #include "framework/model/params.h"
+#include "framework/model/path_log.h"
 
 namespace kshot {
 
@@ -47,6 +48,7 @@ struct Forward {
   std::span<const Stream> streams = {};   ///< one per task, for dropout
   const Film* film = nullptr;             ///< applied to the layer of Backbone::film_channels()
   Kernels kernels = Kernels::reference;   ///< set by with_kernels()
+  PathLog* paths = nullptr;               ///< likewise; where layers say what computed them
 };
 
 /// What goes in and how many outputs the head has: way, all base classes, or D for a regression.
@@ -83,8 +85,9 @@ struct BackboneFacts {
 
 using BackbonePtr = std::shared_ptr<const Backbone>;
 
-/// The same backbone, whose every pass is computed by these kernels.
-BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels);
+/// The same backbone, whose every pass is computed by these kernels, and told to `paths`, if any.
+BackbonePtr with_kernels(BackbonePtr backbone, Kernels kernels,
+                         std::shared_ptr<PathLog> paths = nullptr);
 
 using BackbonePlugin = Plugin<BackbonePtr, BackboneFacts>;
 

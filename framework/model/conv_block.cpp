@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "framework/model/affine_pool.h"
 #include "framework/model/fast_conv.h"
 #include "framework/model/norm_pool.h"
 
@@ -33,15 +34,11 @@ std::vector<Stage> cheapest_order(std::vector<Stage> stages) {
   return stages;
 }
 
-Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvBlock& block,
-                const Forward& forward) {
-  if (forward.kernels == Kernels::fast && fast_conv_covers(x, weight, block.conv))
-    return fast_conv(x, weight, bias, block.conv);
-  return conv2d(x, weight, bias, block.conv);
-}
-
-const Film* film_for(const ConvBlock& block, const Forward& forward) {
-  return block.film ? forward.film : nullptr;
+/// gamma and beta of the norm with the modulation that follows it taken in: [T,C] each.
+NormParams modulated(NormParams norm, const Film& film) {
+  norm.gamma = norm.gamma.defined() ? norm.gamma * film.scale : film.scale;
+  norm.beta = norm.beta.defined() ? norm.beta * film.scale + film.shift : film.shift;
+  return norm;
 }
 
 Tensor modulated(const Tensor& y, const Film& film) {
@@ -49,33 +46,36 @@ Tensor modulated(const Tensor& y, const Film& film) {
   return y * along(film.scale) + along(film.shift);
 }
 
-bool wants_gradient(const Tensor& param) {
-  return torch::GradMode::is_enabled() && param.defined() && param.requires_grad();
+const Film* film_for(const ConvBlock& block, const Forward& forward) {
+  return block.film ? forward.film : nullptr;
 }
 
-/// Whether all that follows the convolution of x, and its bias, is norm_pool's business.
-bool fusable(const Tensor& x, const Tensor& weight, const Tensor& bias, const NormParams& norm,
-             const ConvBlock& block, const Forward& forward) {
-  if (forward.kernels != Kernels::fast || !block.norm || (block.pool && block.pool_same) ||
-      film_for(block, forward) != nullptr || block.stages.front() != Stage::norm) {
-    return false;
-  }
-  const bool fixed = forward.norm != NormMode::batch;
-  if (fixed && (wants_gradient(weight) || wants_gradient(bias))) return false;
-  return norm_pool_covers(x, norm, forward);
+/// Whether all that follows the convolution of x, and its bias, is one pass of ours: norm and
+/// modulation, if any, come first, then maxima and activation in any order.
+bool fusable(const Tensor& x, const ConvBlock& block) {
+  if (block.pool && block.pool_same) return false;
+  const bool order = block.stages.front() == Stage::norm || (!block.norm && !block.film);
+  return order && norm_pool_covers(x);
 }
 
-}  // namespace
-
-Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
-                  const ConvBlock& block, Forward& forward) {
-  const Tensor &weight = params[name + ".conv.weight"],
-               bias = or_nothing(params, name + ".conv.bias");
-  const NormParams norm = norm_params(params, name + ".norm", block.eps);
+/// What follows the convolution y, which lacks its bias, in one.
+Tensor fused_stages(const Tensor& y, const Tensor& bias, NormParams norm, const ConvBlock& block,
+                    Forward& forward) {
   const PoolAndActivation then{.pool = block.pool, .slope = block.negative_slope};
-  if (fusable(x, weight, bias, norm, block, forward))
-    return norm_pool(convolve(x, weight, {}, block, forward), norm, then, forward, bias);
-  Tensor y = convolve(x, weight, bias, block, forward);
+  const Film* const film = film_for(block, forward);
+  if (block.norm) {
+    if (film != nullptr) norm = modulated(std::move(norm), *film);
+    return norm_pool(y, norm, then, forward, bias);
+  }
+  const Tensor one = torch::ones({y.size(2)}, y.options().requires_grad(false));
+  Tensor scale = film == nullptr ? one : film->scale,
+         shift = film == nullptr ? one * 0 : film->shift;
+  if (bias.defined()) shift = shift + bias * scale;
+  return affine_pool(y, scale, shift, then);
+}
+
+/// The same stage by stage, in the block's own order; y has its bias.
+Tensor plain_stages(Tensor y, const NormParams& norm, const ConvBlock& block, Forward& forward) {
   for (const Stage stage : cheapest_order(block.stages)) {
     switch (stage) {
       case Stage::norm:
@@ -91,6 +91,40 @@ Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& n
     }
   }
   return y;
+}
+
+const char* name_of(ConvPath path) {
+  switch (path) {
+    case ConvPath::winograd:
+      return "winograd";
+    case ConvPath::direct:
+      return "direct";
+    case ConvPath::library:
+      return "library";
+    case ConvPath::none:
+      break;
+  }
+  return "reference";
+}
+
+}  // namespace
+
+Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
+                  const ConvBlock& block, Forward& forward) {
+  const Tensor &weight = params[name + ".conv.weight"],
+               bias = or_nothing(params, name + ".conv.bias");
+  const NormParams norm = norm_params(params, name + ".norm", block.eps);
+  const bool fast = forward.kernels == Kernels::fast, fused = fast && fusable(x, block);
+  const ConvPath path = fast ? fast_conv_path(x, weight, block.conv) : ConvPath::none;
+  if (forward.paths != nullptr) {
+    forward.paths->note(name, fmt::format("convolution {}, the rest {}", name_of(path),
+                                          fused ? "fused" : "reference"));
+  }
+  const Tensor now = fused ? Tensor() : bias;
+  const Tensor y = path == ConvPath::none ? conv2d(x, weight, now, block.conv)
+                                          : fast_conv(x, weight, now, block.conv);
+  return fused ? fused_stages(y, bias, norm, block, forward)
+               : plain_stages(y, norm, block, forward);
 }
 
 }  // namespace kshot

@@ -10,21 +10,23 @@ namespace kshot {
 /// The stages after the convolution, in the order in which they are applied.
 enum class Stage { norm, activation, pool };
 
-/// One block: 3x3 convolution, then norm, activation and pooling in a given order.
+/// One block: a convolution of the weight's size, then norm, activation and pooling in a given
+/// order, each of which may be absent.
 struct ConvBlock {
-  Conv2d conv;
+  Conv2d conv = {};
   std::vector<Stage> stages{Stage::norm, Stage::activation, Stage::pool};
   bool norm = true;
   bool pool = true;
   bool pool_same = false;     ///< an odd last row or column is pooled too
-  double negative_slope = 0;  ///< 0: ReLU; else LeakyReLU
+  double negative_slope = 0;  ///< 0: ReLU; 1: no activation; else LeakyReLU
   double eps = 1e-5;
   bool film = false;  ///< Forward::film, if any, acts on this block, behind its norm
 };
 
 /// x [T,N,C,H,W] -> [T,N,O,h,w] with parameters `name.conv.weight`, `name.conv.bias`,
 /// `name.norm.weight` (gamma), `name.norm.bias` (beta), `name.norm.running_mean`, `.running_var`;
-/// those that are absent are not applied.
+/// those that are absent are not applied. With Kernels::fast by our own kernels where they serve,
+/// and Forward::paths is told which.
 Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
                   const ConvBlock& block, Forward& forward);
 

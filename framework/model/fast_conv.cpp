@@ -2,9 +2,11 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
+#include "framework/model/library_conv.h"
 #include "framework/model/patch_kernels.h"
 #include "framework/model/winograd_kernels.h"
 
@@ -15,6 +17,14 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t kFewChannels = 4;
+
+struct Window {
+  int64_t stride = 1, padding = 1;
+
+  int64_t size_after(int64_t size, int64_t kernel) const {
+    return (size + 2 * padding - kernel) / stride + 1;
+  }
+};
 
 Tensor channels_last(const Tensor& images) {
   return images.contiguous(at::MemoryFormat::ChannelsLast);
@@ -56,7 +66,7 @@ struct Winograd {
   int64_t pairs;
   Tensor transformed;
 
-  Winograd(const Tensor& x, int64_t images, int64_t outputs, const Conv2d&, int64_t)
+  Winograd(const Tensor& x, int64_t images, int64_t outputs, const Window&, int64_t)
       : shape{.images = images,
               .height = x.size(2),
               .width = x.size(3),
@@ -88,14 +98,14 @@ struct ByPatches {
   PatchShape shape;
   torch::TensorOptions options;
 
-  ByPatches(const Tensor& x, int64_t images, int64_t outputs, const Conv2d& conv, int64_t kernel)
+  ByPatches(const Tensor& x, int64_t images, int64_t outputs, const Window& window, int64_t kernel)
       : shape{.images = images,
               .height = x.size(2),
               .width = x.size(3),
               .channels = x.size(1),
               .kernel = kernel,
-              .stride = conv.stride,
-              .padding = conv.padding == Conv2d::Padding::none ? 0 : kernel / 2,
+              .stride = window.stride,
+              .padding = window.padding,
               .outputs = outputs},
         options(x.options()) {}
 
@@ -115,35 +125,30 @@ struct ByPatches {
 
 /// Calls work(engine, real) with the engine that serves few or many channels.
 template <template <typename> class Engine, class Work>
-void with_engine(const Tensor& x, int64_t tasks, int64_t outputs, const Conv2d& conv,
+void with_engine(const Tensor& x, int64_t tasks, int64_t outputs, const Window& window,
                  int64_t kernel, const Work& work) {
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "fast_conv", [&] {
-    work(Engine<scalar_t>(x, x.size(0) / tasks, outputs, conv, kernel), scalar_t{});
+    work(Engine<scalar_t>(x, x.size(0) / tasks, outputs, window, kernel), scalar_t{});
   });
 }
 
 template <class Work>
-void with_engine(const Tensor& x, int64_t tasks, int64_t outputs, const Conv2d& conv,
+void with_engine(const Tensor& x, int64_t tasks, int64_t outputs, const Window& window,
                  int64_t kernel, const Work& work) {
   TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast), "images must be channels-last");
   if (x.size(1) <= kFewChannels) {
-    with_engine<ByPatches>(x, tasks, outputs, conv, kernel, work);
+    with_engine<ByPatches>(x, tasks, outputs, window, kernel, work);
   } else {
-    with_engine<Winograd>(x, tasks, outputs, conv, kernel, work);
+    with_engine<Winograd>(x, tasks, outputs, window, kernel, work);
   }
 }
 
-int64_t size_after(int64_t size, int64_t kernel, const Conv2d& conv) {
-  const int64_t padding = conv.padding == Conv2d::Padding::none ? 0 : kernel / 2;
-  return (size + 2 * padding - kernel) / conv.stride + 1;
-}
-
-Tensor convolve_now(const Tensor& x, const Tensor& weight, const Conv2d& conv) {
+Tensor convolve_now(const Tensor& x, const Tensor& weight, const Window& window) {
   const int64_t tasks = weight.size(0), kernel = weight.size(1), outputs = weight.size(4);
-  const Tensor y = torch::empty({x.size(0), outputs, size_after(x.size(2), kernel, conv),
-                                 size_after(x.size(3), kernel, conv)},
+  const Tensor y = torch::empty({x.size(0), outputs, window.size_after(x.size(2), kernel),
+                                 window.size_after(x.size(3), kernel)},
                                 x.options(), at::MemoryFormat::ChannelsLast);
-  with_engine(x, tasks, outputs, conv, kernel, [&](const auto& engine, auto real) {
+  with_engine(x, tasks, outputs, window, kernel, [&](const auto& engine, auto real) {
     using Real = decltype(real);
     for (int64_t t = 0; t < tasks; ++t) {
       engine.convolve(x.const_data_ptr<Real>() + t * (x.numel() / tasks),
@@ -155,9 +160,9 @@ Tensor convolve_now(const Tensor& x, const Tensor& weight, const Conv2d& conv) {
 }
 
 Tensor weight_gradient_now(const Tensor& x, const Tensor& g, int64_t tasks, int64_t kernel,
-                           const Conv2d& conv) {
+                           const Window& window) {
   const Tensor weight = torch::empty({tasks, kernel, kernel, x.size(1), g.size(1)}, x.options());
-  with_engine(x, tasks, g.size(1), conv, kernel, [&](const auto& engine, auto real) {
+  with_engine(x, tasks, g.size(1), window, kernel, [&](const auto& engine, auto real) {
     using Real = decltype(real);
     for (int64_t t = 0; t < tasks; ++t) {
       engine.weight_gradient(x.const_data_ptr<Real>() + t * (x.numel() / tasks),
@@ -177,37 +182,36 @@ Tensor weight_gradient_now(const Tensor& x, const Tensor& g, int64_t tasks, int6
 /// degrees, inputs and outputs exchanged.
 Tensor turned(const Tensor& weight) { return weight.flip({1, 2}).transpose(3, 4).contiguous(); }
 
-Tensor convolve(const Tensor& x, const Tensor& weight, const Conv2d& conv);
+Tensor convolve(const Tensor& x, const Tensor& weight, const Window& window);
 Tensor weight_gradient(const Tensor& x, const Tensor& g, int64_t tasks, int64_t kernel,
-                       const Conv2d& conv);
+                       const Window& window);
 
 /// Saved with a function of the graph.
-void keep(AutogradContext* context, const Conv2d& conv) {
-  context->saved_data["stride"] = conv.stride;
-  context->saved_data["padding"] = static_cast<int64_t>(conv.padding);
+void keep(AutogradContext* context, const Window& window) {
+  context->saved_data["stride"] = window.stride;
+  context->saved_data["padding"] = window.padding;
 }
-Conv2d kept(AutogradContext* context) {
-  return {context->saved_data["stride"].toInt(),
-          static_cast<Conv2d::Padding>(context->saved_data["padding"].toInt())};
+Window kept(AutogradContext* context) {
+  return {context->saved_data["stride"].toInt(), context->saved_data["padding"].toInt()};
 }
 
 class Convolution : public torch::autograd::Function<Convolution> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
-                        const Conv2d& conv) {
+                        const Window& window) {
     context->save_for_backward({x, weight});
-    keep(context, conv);
-    return convolve_now(x, weight, conv);
+    keep(context, window);
+    return convolve_now(x, weight, window);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], g = channels_last(gradients[0]);
-    const Conv2d conv = kept(context);
+    const Window window = kept(context);
     variable_list result(3);
-    if (context->needs_input_grad(0)) result[0] = convolve(g, turned(weight), conv);
+    if (context->needs_input_grad(0)) result[0] = convolve(g, turned(weight), window);
     if (context->needs_input_grad(1))
-      result[1] = weight_gradient(x, g, weight.size(0), weight.size(1), conv);
+      result[1] = weight_gradient(x, g, weight.size(0), weight.size(1), window);
     return result;
   }
 };
@@ -215,44 +219,48 @@ class Convolution : public torch::autograd::Function<Convolution> {
 class WeightGradient : public torch::autograd::Function<WeightGradient> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& g, int64_t tasks,
-                        int64_t kernel, const Conv2d& conv) {
+                        int64_t kernel, const Window& window) {
     context->save_for_backward({x, g});
-    keep(context, conv);
-    return weight_gradient_now(x, g, tasks, kernel, conv);
+    keep(context, window);
+    return weight_gradient_now(x, g, tasks, kernel, window);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const Tensor &x = saved[0], &g = saved[1], a = gradients[0].contiguous();
-    const Conv2d conv = kept(context);
+    const Window window = kept(context);
     variable_list result(5);
-    if (context->needs_input_grad(0)) result[0] = convolve(g, turned(a), conv);
-    if (context->needs_input_grad(1)) result[1] = convolve(x, a, conv);
+    if (context->needs_input_grad(0)) result[0] = convolve(g, turned(a), window);
+    if (context->needs_input_grad(1)) result[1] = convolve(x, a, window);
     return result;
   }
 };
 
-Tensor convolve(const Tensor& x, const Tensor& weight, const Conv2d& conv) {
-  return Convolution::apply(x, weight, conv);
+Tensor convolve(const Tensor& x, const Tensor& weight, const Window& window) {
+  return Convolution::apply(x, weight, window);
 }
 
 Tensor weight_gradient(const Tensor& x, const Tensor& g, int64_t tasks, int64_t kernel,
-                       const Conv2d& conv) {
-  return WeightGradient::apply(x, g, tasks, kernel, conv);
+                       const Window& window) {
+  return WeightGradient::apply(x, g, tasks, kernel, window);
 }
 
 }  // namespace
 
-bool fast_conv_covers(const Tensor& x, const Tensor& weight, const Conv2d& conv) {
+ConvPath fast_conv_path(const Tensor& x, const Tensor& weight, const Conv2d& conv) {
   constexpr int64_t kFewest = 16, kMost = 256;
   const int64_t outputs = weight.size(-4), inputs = weight.size(-3), kernel = weight.size(-1);
   const bool computable = x.device().is_cpu() && x.numel() > 0 && kernel == weight.size(-2) &&
                           (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
-  if (!computable || conv.padding == Conv2d::Padding::same) return false;
-  if (inputs <= kFewChannels)
-    return !x.requires_grad() && kernel <= x.size(-1) && kernel <= x.size(-2);
-  return kernel == 3 && conv.stride == 1 && conv.padding == Conv2d::Padding::symmetric &&
-         std::min(inputs, outputs) >= kFewest && std::max(inputs, outputs) <= kMost;
+  if (!computable) return ConvPath::none;
+  if (inputs <= kFewChannels && !x.requires_grad() && kernel <= std::min(x.size(-1), x.size(-2)))
+    return ConvPath::direct;
+  const bool around = conv.padding != Conv2d::Padding::none;  // at stride 1 `same` is symmetric
+  if (kernel == 3 && conv.stride == 1 && around && std::min(inputs, outputs) >= kFewest &&
+      std::max(inputs, outputs) <= kMost) {
+    return ConvPath::winograd;
+  }
+  return ConvPath::library;
 }
 
 Tensor fast_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv) {
@@ -260,9 +268,17 @@ Tensor fast_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   const bool own = weight.dim() == 5;
   TORCH_CHECK(!own || weight.size(0) == tasks, "a weight of shape ", weight.sizes(),
               " serves neither all nor ", tasks, " tasks");
-  const Tensor kernels = (own ? weight : weight.unsqueeze(0)).permute({0, 3, 4, 2, 1}).contiguous();
+  Tensor flat = x.flatten(0, 1);
+  const int64_t padding = pad_image(flat, weight.size(-1), conv);
   // Made channels-last out here: a copy inside the function would lose its link to the graph.
-  const Tensor y = convolve(channels_last(x.flatten(0, 1)), kernels, conv);
+  const Tensor images_in = channels_last(flat), kernels = own ? weight : weight.unsqueeze(0);
+  Tensor y;
+  if (fast_conv_path(x, weight, conv) == ConvPath::library) {
+    y = library_conv(images_in, kernels, conv.stride, padding);
+  } else {
+    y = convolve(images_in, kernels.permute({0, 3, 4, 2, 1}).contiguous(),
+                 {.stride = conv.stride, .padding = padding});
+  }
   Tensor split = y.unflatten(0, {tasks, images});
   if (!bias.defined()) return split;
   return split + (bias.dim() == 2 ? bias.view({tasks, 1, -1, 1, 1}) : bias.view({-1, 1, 1}));

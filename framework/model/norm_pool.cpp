@@ -1,5 +1,8 @@
 #include "framework/model/norm_pool.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "framework/model/affine_pool.h"
 #include "framework/model/norm_pool_passes.h"
 
 namespace kshot {
@@ -208,47 +211,43 @@ bool wants_gradient(const Tensor& u, const NormParams& params) {
   return wants_gradient(u) || wants_gradient(params.gamma) || wants_gradient(params.beta);
 }
 
-/// The statistics that a fixed mode normalises by; undefined where `given` has none for the layer.
-std::pair<Tensor, Tensor> fixed_statistics(const NormParams& params, const Forward& forward) {
-  if (forward.norm == NormMode::running) return {params.running_mean, params.running_var};
-  if (forward.given == nullptr) return {};
-  for (const LayerStatistics& layer : *forward.given) {
-    if (layer.layer == params.layer) return {layer.mean, layer.variance};
+/// Batch statistics that nobody differentiates by themselves.
+Tensor norm_pool_by_batch(const Tensor& u, const NormParams& params, const PoolAndActivation& then,
+                          Forward& forward, const Tensor& left_out) {
+  const int64_t tasks = u.size(0), images = u.size(1);
+  // Made channels-last out here: a copy inside the function would lose its link to the graph.
+  const variable_list found = BatchNormPool::apply(
+      u.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast), if_defined(params.gamma),
+      if_defined(params.beta), if_defined(left_out), How{tasks, params.eps, then},
+      wants_gradient(u, params) || wants_gradient(left_out));
+  if (forward.met != nullptr) {
+    forward.met->push_back({params.layer, found[1], found[2], images * u.size(3) * u.size(4)});
   }
-  return {};
+  return found[0].unflatten(0, {tasks, images});
 }
 
 }  // namespace
 
-bool norm_pool_covers(const Tensor& u, const NormParams& params, const Forward& forward) {
-  if (!u.device().is_cpu() || u.dim() != 5 || u.numel() == 0) return false;
-  if (u.scalar_type() != torch::kFloat && u.scalar_type() != torch::kDouble) return false;
-  if (forward.norm == NormMode::batch) return !forward.differentiable_met;
-  const auto [mean, variance] = fixed_statistics(params, forward);
-  return mean.defined() && !wants_gradient(u, params) && !wants_gradient(mean) &&
-         !wants_gradient(variance);
+bool norm_pool_covers(const Tensor& u) {
+  return u.device().is_cpu() && u.dim() == 5 && u.numel() > 0 &&
+         (u.scalar_type() == torch::kFloat || u.scalar_type() == torch::kDouble);
 }
 
 Tensor norm_pool(const Tensor& u, const NormParams& params, const PoolAndActivation& then,
                  Forward& forward, const Tensor& left_out) {
-  const int64_t tasks = u.size(0), images = u.size(1);
-  // Made channels-last out here: a copy inside the function would lose its link to the graph.
-  const Tensor flat = u.flatten(0, 1).contiguous(at::MemoryFormat::ChannelsLast);
-  if (forward.norm == NormMode::batch) {
-    const variable_list found = BatchNormPool::apply(
-        flat, if_defined(params.gamma), if_defined(params.beta), if_defined(left_out),
-        How{tasks, params.eps, then}, wants_gradient(u, params) || wants_gradient(left_out));
-    if (forward.met != nullptr) {
-      forward.met->push_back({params.layer, found[1], found[2], images * u.size(3) * u.size(4)});
+  if (forward.norm == NormMode::batch && !forward.differentiable_met)
+    return norm_pool_by_batch(u, params, then, forward, left_out);
+  auto [mean, variance] = norm_statistics(u, params, forward);
+  if (left_out.defined()) {
+    if (forward.norm != NormMode::batch) {
+      mean = mean - left_out;
+    } else if (forward.met != nullptr) {
+      forward.met->back().mean = mean + left_out;
     }
-    return found[0].unflatten(0, {tasks, images});
   }
-  const auto [mean, variance] = fixed_statistics(params, forward);
-  const auto [scale, shift] = scale_and_shift(left_out.defined() ? mean - left_out : mean, variance,
-                                              params.gamma, params.beta, params.eps);
-  return pass_forward(flat, TaskImages(flat, tasks, then.pool), scale, shift, then.slope,
-                      /*keep=*/false)
-      .y.unflatten(0, {tasks, images});
+  const auto [scale, shift] =
+      scale_and_shift(mean, variance, params.gamma, params.beta, params.eps);
+  return affine_pool(u, scale, shift, then);
 }
 
 Tensor norm_pool_plain(const Tensor& u, const NormParams& params, const PoolAndActivation& then,

@@ -218,12 +218,52 @@ void backward(const ImageStack& stack, const Real* gy, const Choice* choice, con
   }
 }
 
-NormPoolKernels<float> kernels_of_float() {
-  return {&moments<float>, &forward<float>, &sums<float>, &backward<float>};
+// ---- chosen pixels
+
+template <typename Real>
+void gather(const ImageStack& stack, const Real* u, const Choice* choice, Real* chosen) {
+  for_windows<4>(
+      stack,
+      [&](const int64_t* pixels, int64_t out) HWY_ATTR {
+        for_channels<Real>(stack.channels, [&](auto d, int64_t c) HWY_ATTR {
+          const Integers<decltype(d)> di;
+          const auto which = hn::And(load_choice(d, choice + out + c), hn::Set(di, kPixel));
+          auto found = hn::LoadU(d, u + pixels[0] + c);
+          for (int k = 1; k < 4; ++k) {
+            const auto here = hn::Eq(which, hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(k)));
+            found = hn::IfThenElse(hn::RebindMask(d, here), hn::LoadU(d, u + pixels[k] + c), found);
+          }
+          hn::StoreU(found, d, chosen + out + c);
+        });
+      },
+      [](int64_t) {});
 }
-NormPoolKernels<double> kernels_of_double() {
-  return {&moments<double>, &forward<double>, &sums<double>, &backward<double>};
+
+template <typename Real>
+void scatter(const ImageStack& stack, const Real* g, const Choice* choice, Real* u) {
+  for_windows<4>(
+      stack,
+      [&](const int64_t* pixels, int64_t out) HWY_ATTR {
+        for_channels<Real>(stack.channels, [&](auto d, int64_t c) HWY_ATTR {
+          const Integers<decltype(d)> di;
+          const auto which = hn::And(load_choice(d, choice + out + c), hn::Set(di, kPixel));
+          const auto value = hn::LoadU(d, g + out + c);
+          for (int k = 0; k < 4; ++k) {
+            const auto here = hn::Eq(which, hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(k)));
+            hn::StoreU(hn::IfThenElseZero(hn::RebindMask(d, here), value), d, u + pixels[k] + c);
+          }
+        });
+      },
+      [&](int64_t pixel) { std::fill_n(u + pixel, stack.channels, Real{0}); });
 }
+
+template <typename Real>
+NormPoolKernels<Real> kernels_of() {
+  return {&moments<Real>,  &forward<Real>, &sums<Real>,
+          &backward<Real>, &gather<Real>,  &scatter<Real>};
+}
+NormPoolKernels<float> kernels_of_float() { return kernels_of<float>(); }
+NormPoolKernels<double> kernels_of_double() { return kernels_of<double>(); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace kshot

@@ -25,6 +25,10 @@ struct NormPoolKernels {
   void (*backward)(const ImageStack& stack, const Real* gy, const Choice* choice, const Real* u,
                    const Real* mean, const Real* a, const Real* b, const Real* c, Real slope,
                    Real* gu);
+
+  /// The pixel that each window chose; and its adjoint, g at that pixel and zero elsewhere.
+  void (*gather)(const ImageStack& stack, const Real* u, const Choice* choice, Real* chosen);
+  void (*scatter)(const ImageStack& stack, const Real* g, const Choice* choice, Real* u);
 };
 
 /// For float or double.

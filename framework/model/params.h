@@ -1,6 +1,7 @@
 #pragma once
 
-#include <torch/autograd.h>
+// Not <torch/autograd.h>: with its Function every file compiles for more than a second longer.
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 

@@ -13,26 +13,6 @@ bool per_task(const Tensor& param, int64_t shared_rank, int64_t tasks) {
   return true;
 }
 
-/// The zeros that `conv` puts around the image, made explicit where they are not symmetric;
-/// returns what the convolution itself still has to pad.
-int64_t pad_image(Tensor& x, int64_t kernel, const Conv2d& conv) {
-  switch (conv.padding) {
-    case Conv2d::Padding::none:
-      return 0;
-    case Conv2d::Padding::symmetric:
-      return kernel / 2;
-    case Conv2d::Padding::same:
-      break;
-  }
-  const auto total = [&](int64_t size) {
-    const int64_t out = (size + conv.stride - 1) / conv.stride;
-    return std::max<int64_t>(0, (out - 1) * conv.stride + kernel - size);
-  };
-  const int64_t rows = total(x.size(-2)), columns = total(x.size(-1));
-  x = torch::constant_pad_nd(x, {columns / 2, columns - columns / 2, rows / 2, rows - rows / 2});
-  return 0;
-}
-
 /// LibTorch's convolution is slow on one to four input channels. Here the patches of each image
 /// are laid out as rows [B, h*w, C*k*k] and multiplied by the kernels; the answer is channels-last
 /// by nature. The product is batched by image because its backward sums over B*h*w rows: in one
@@ -82,20 +62,6 @@ Tensor normalise(const Tensor& x, const Tensor& mean, const Tensor& variance,
   return torch::addcmul(along_channels(shift, x.dim()), x, along_channels(scale, x.dim()));
 }
 
-/// The plain composition, for any T: statistics over all but the task and channel axes.
-Tensor batch_norm_plain(const Tensor& x, const NormParams& params, Forward& forward) {
-  std::vector<int64_t> averaged{1};
-  for (int64_t axis = 3; axis < x.dim(); ++axis) averaged.push_back(axis);
-  const auto [variance, mean] = torch::var_mean(x, averaged, /*unbiased=*/false, /*keepdim=*/false);
-  if (forward.met != nullptr) {
-    const bool keep = forward.differentiable_met;
-    forward.met->push_back({params.layer, keep ? mean : mean.detach(),
-                            keep ? variance : variance.detach(),
-                            x.numel() / (x.size(0) * x.size(2))});
-  }
-  return normalise(x, mean, variance, params);
-}
-
 /// One task: LibTorch's own kernel, in place of six passes over memory.
 Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& forward) {
   const int64_t channels = x.size(2), count = x.numel() / channels;
@@ -121,6 +87,25 @@ Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& f
 }
 
 }  // namespace
+
+int64_t pad_image(Tensor& x, int64_t kernel, const Conv2d& conv) {
+  switch (conv.padding) {
+    case Conv2d::Padding::none:
+      return 0;
+    case Conv2d::Padding::symmetric:
+      return kernel / 2;
+    case Conv2d::Padding::same:
+      if (conv.stride == 1 && kernel % 2 == 1) return kernel / 2;
+      break;
+  }
+  const auto total = [&](int64_t size) {
+    const int64_t out = (size + conv.stride - 1) / conv.stride;
+    return std::max<int64_t>(0, (out - 1) * conv.stride + kernel - size);
+  };
+  const int64_t rows = total(x.size(-2)), columns = total(x.size(-1));
+  x = torch::constant_pad_nd(x, {columns / 2, columns - columns / 2, rows / 2, rows - rows / 2});
+  return 0;
+}
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv) {
   const int64_t tasks = x.size(0), images = x.size(1);
@@ -157,23 +142,33 @@ Tensor max_pool2(const Tensor& x, bool same) {
       .unflatten(0, {x.size(0), x.size(1)});
 }
 
-Tensor batch_norm(const Tensor& x, const NormParams& params, Forward& forward) {
-  switch (forward.norm) {
-    case NormMode::batch:
-      if (x.size(0) == 1 && !forward.differentiable_met) {
-        return batch_norm_one_task(x, params, forward);
-      }
-      return batch_norm_plain(x, params, forward);
-    case NormMode::given:
-      TORCH_CHECK(forward.given != nullptr, "NormMode::given without statistics");
-      for (const LayerStatistics& layer : *forward.given) {
-        if (layer.layer == params.layer) return normalise(x, layer.mean, layer.variance, params);
-      }
-      throw Error(Exit::internal, "no statistics were met for layer \"{}\"", params.layer);
-    case NormMode::running:
-      break;
+std::pair<Tensor, Tensor> norm_statistics(const Tensor& x, const NormParams& params,
+                                          Forward& forward) {
+  if (forward.norm == NormMode::running) return {params.running_mean, params.running_var};
+  if (forward.norm == NormMode::given) {
+    TORCH_CHECK(forward.given != nullptr, "NormMode::given without statistics");
+    for (const LayerStatistics& layer : *forward.given) {
+      if (layer.layer == params.layer) return {layer.mean, layer.variance};
+    }
+    throw Error(Exit::internal, "no statistics were met for layer \"{}\"", params.layer);
   }
-  return normalise(x, params.running_mean, params.running_var, params);
+  std::vector<int64_t> averaged{1};
+  for (int64_t axis = 3; axis < x.dim(); ++axis) averaged.push_back(axis);
+  const auto [variance, mean] = torch::var_mean(x, averaged, /*unbiased=*/false, /*keepdim=*/false);
+  if (forward.met != nullptr) {
+    const bool keep = forward.differentiable_met;
+    forward.met->push_back({params.layer, keep ? mean : mean.detach(),
+                            keep ? variance : variance.detach(),
+                            x.numel() / (x.size(0) * x.size(2))});
+  }
+  return {mean, variance};
+}
+
+Tensor batch_norm(const Tensor& x, const NormParams& params, Forward& forward) {
+  if (forward.norm == NormMode::batch && x.size(0) == 1 && !forward.differentiable_met)
+    return batch_norm_one_task(x, params, forward);
+  const auto [mean, variance] = norm_statistics(x, params, forward);
+  return normalise(x, mean, variance, params);
 }
 
 Tensor squared_distances(const Tensor& a, const Tensor& b) {

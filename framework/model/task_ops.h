@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "framework/model/backbone.h"
 
@@ -15,6 +16,10 @@ struct Conv2d {
   /// zero at the bottom and right.
   enum class Padding { symmetric, same, none } padding = Padding::symmetric;
 };
+
+/// The zeros that `conv` puts around images x [...,H,W], made explicit where they are not
+/// symmetric; returns what the convolution by a k x k kernel itself still has to pad.
+int64_t pad_image(Tensor& x, int64_t kernel, const Conv2d& conv);
 
 /// x [T,N,C,H,W], weight [O,C,k,k] or [T,O,C,k,k], bias [O], [T,O] or undefined -> [T,N,O,h,w].
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv);
@@ -34,9 +39,14 @@ struct NormParams {
   double eps = 1e-5;
 };
 
+/// The mean and variance, [C] or [T,C], that batch_norm() takes x [T,N,C,...] to have, by the mode
+/// that `forward` asks for; reports those that it met. Throws Error(internal) where `given` lacks
+/// the layer.
+std::pair<Tensor, Tensor> norm_statistics(const Tensor& x, const NormParams& params,
+                                          Forward& forward);
+
 /// Normalises x [T,N,C,...] per task and channel by the statistics that `forward` asks for and
-/// reports those that it met (Ioffe & Szegedy 2015). Throws Error(internal) where `given` lacks the
-/// layer.
+/// reports those that it met (Ioffe & Szegedy 2015).
 Tensor batch_norm(const Tensor& x, const NormParams& params, Forward& forward);
 
 /// Squared Euclidean distances of a [T,A,F] to b [T,B,F] -> [T,A,B].

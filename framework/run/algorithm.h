@@ -98,11 +98,10 @@ using AlgorithmRegistration = Registration<AlgorithmPlugin>;
 template <class Implementation>
 AlgorithmPlugin algorithm_plugin(AlgorithmFacts facts) {
   using Options = typename Implementation::Options;
-  return AlgorithmPlugin::with<Options>(
-      std::move(facts), [](const Options& options, BackbonePtr backbone) {
-        return std::unique_ptr<const Algorithm>(
-            std::make_unique<Implementation>(options, std::move(backbone)));
-      });
+  return AlgorithmPlugin::with<Options>(std::move(facts), [](const Options& options,
+                                                             const BackbonePtr& backbone) {
+    return std::unique_ptr<const Algorithm>(std::make_unique<Implementation>(options, backbone));
+  });
 }
 
 // ---- pieces that algorithms share

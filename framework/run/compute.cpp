@@ -2,22 +2,10 @@
 
 #include <chrono>
 
-#include "framework/base/error.h"
-
 namespace kshot {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// The pieces into which the engine cuts a meta-batch: single tasks, or whole groups.
-std::vector<Episodes> pieces_of(const std::vector<Episodes>& groups, const Compute& compute) {
-  if (compute.task_mode == "batched") return groups;
-  std::vector<Episodes> pieces;
-  for (const Episodes& group : groups) {
-    for (int64_t t = 0; t < group.tasks(); ++t) pieces.push_back(group.slice(t, 1));
-  }
-  return pieces;
-}
 
 TaskGradients learn_piece(const Algorithm& algorithm, const ParamList& weights,
                           const Episodes& piece, Context context, const Compute& compute) {
@@ -52,18 +40,15 @@ ParamList joined(const std::vector<ParamList>& parts) {
 }  // namespace
 
 TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
-                          const std::vector<Episodes>& groups, const Context& context,
-                          const Compute& compute, double* reduce_seconds) {
-  const std::vector<Episodes> pieces = pieces_of(groups, compute);
+                          const MetaBatch& tasks, const Context& context, const Compute& compute,
+                          double* reduce_seconds) {
   TaskGradients total;
   std::vector<ParamList> statistics;
   std::vector<Tensor> losses, accuracies;
   Clock::duration reducing{};
   engine.run<TaskGradients>(
-      static_cast<int64_t>(pieces.size()), compute.intra_op_threads,
-      [&](int64_t i) {
-        return learn_piece(algorithm, weights, pieces[static_cast<size_t>(i)], context, compute);
-      },
+      tasks.pieces, compute.intra_op_threads,
+      [&](int64_t i) { return learn_piece(algorithm, weights, tasks.take(i), context, compute); },
       [&](int64_t, TaskGradients piece) {
         const torch::NoGradGuard no_grad;
         const auto start = Clock::now();

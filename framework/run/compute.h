@@ -5,6 +5,7 @@
 
 #include "framework/base/task_engine.h"
 #include "framework/run/algorithm.h"
+#include "framework/run/meta_batch.h"
 
 namespace kshot {
 
@@ -16,14 +17,16 @@ struct Compute {
   std::string task_mode =
       "threads";  ///< threads: one task a call; batched: all along the task axis
   int intra_op_threads = 1;
+
+  bool batched() const { return task_mode == "batched"; }
 };
 
-/// learn() over all tasks of a meta-batch: gradients summed in task order, statistics and losses
-/// in task order, whatever the number of threads. Tasks are counted through the groups;
-/// `context.tasks` is set here from the plans. `reduce_seconds`, where given, gets the time that
-/// summing took, in one thread while others go on learning.
+/// learn() over all tasks of a meta-batch, piece by piece: gradients summed in task order,
+/// statistics and losses in task order, whatever the number of threads. `context.tasks` is set here
+/// from the plans. `reduce_seconds`, where given, gets the time that summing took, in one thread
+/// while others go on learning.
 TaskGradients learn_tasks(TaskEngine& engine, const Algorithm& algorithm, const ParamList& weights,
-                          const std::vector<Episodes>& groups, const Context& context,
-                          const Compute& compute, double* reduce_seconds = nullptr);
+                          const MetaBatch& tasks, const Context& context, const Compute& compute,
+                          double* reduce_seconds = nullptr);
 
 }  // namespace kshot

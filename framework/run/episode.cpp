@@ -26,18 +26,6 @@ Episodes Episodes::to(const torch::Device& device, torch::Dtype dtype) const {
   return {moved(support, device, dtype), moved(query, device, dtype), outputs, plans};
 }
 
-std::vector<Episodes> load_groups(const TaskSource& source, std::span<const TaskPlan> plans) {
-  std::vector<Episodes> groups;
-  size_t first = 0;
-  while (first < plans.size()) {
-    size_t end = first + 1;
-    while (end < plans.size() && plans[end].same_shape(plans[first])) ++end;
-    groups.push_back(source.load(plans.subspan(first, end - first)));
-    first = end;
-  }
-  return groups;
-}
-
 std::string plans_sha256(const TaskSource& source, int64_t count) {
   Sha256 hash;
   const auto list = [&hash](const std::vector<int64_t>& values) {

@@ -69,9 +69,6 @@ class TaskSource {
   virtual TaskKind kind() const { return TaskKind::classification; }
 };
 
-/// Loads plans whose shapes may differ: consecutive plans of equal shape become one group.
-std::vector<Episodes> load_groups(const TaskSource& source, std::span<const TaskPlan> plans);
-
 /// The sha256 of the plans [0, count): two runs with equal hashes met the same tasks.
 std::string plans_sha256(const TaskSource& source, int64_t count);
 

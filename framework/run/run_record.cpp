@@ -113,10 +113,14 @@ std::string utc_now() {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-int64_t peak_memory_bytes() {
+static rusage usage_so_far() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
+  return usage;
 }
+
+int64_t peak_memory_bytes() { return int64_t{usage_so_far().ru_maxrss} * 1024; }
+
+int64_t page_faults() { return usage_so_far().ru_minflt; }
 
 }  // namespace kshot

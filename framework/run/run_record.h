@@ -37,4 +37,8 @@ std::string utc_now();
 /// The largest resident set of this process so far.
 int64_t peak_memory_bytes();
 
+/// How many pages of memory the system has handed to this process so far; it does so anew where
+/// freed memory was given back.
+int64_t page_faults();
+
 }  // namespace kshot

@@ -81,7 +81,8 @@ class Trainer {
   /// False if a signal stopped it.
   bool run_phase(const std::shared_ptr<const TaskSource>& source, int64_t iterations,
                  bool validating) {
-    Prefetcher feed(source, options_.meta_batch, state_.iteration, iterations);
+    Prefetcher feed(source, options_.meta_batch, training_.compute.batched(), state_.iteration,
+                    iterations, engine_.threads() + 1);
     Progress progress(state_.phase, iterations, training_.quiet);
     bool enough = validating &&
                   patience_ended();  // a kill may have come between the last validation and here
@@ -112,13 +113,13 @@ class Trainer {
     return false;
   }
 
-  void learn(const std::vector<Episodes>& groups, int64_t iterations) {
+  void learn(const MetaBatch& tasks, int64_t iterations) {
     const Context context{.iteration = state_.iteration,
                           .iterations = iterations,
                           .training = true,
                           .seed = training_.seed};
     TaskGradients learned =
-        learn_tasks(engine_, *training_.algorithm, weights_, groups, context, training_.compute);
+        learn_tasks(engine_, *training_.algorithm, weights_, tasks, context, training_.compute);
     take_outer_step(learned, weights_, *optimizer_, context, options_);
     window_.losses.push_back(learned.losses.select(1, -1));
     if (kind_ == TaskKind::classification) window_.accuracies.push_back(learned.accuracy);

@@ -58,7 +58,7 @@ TEST_CASE("each switch changes what is learned") {
   CHECK(without_norms.weights["backbone.block1.norm.weight"].sizes() == torch::IntArrayRef({4}));
   const ParamList gradients = with.learn(random_tasks(1)).gradients;
   for (const char* name : {"inner_lr.head.weight", "backbone.block1.norm.weight"}) {
-    const Tensor by_step = gradients[name];
+    const Tensor& by_step = gradients[name];
     CHECK_FALSE(torch::allclose(by_step[0], by_step[1]));
     CHECK_FALSE(torch::allclose(by_step[1], by_step[2]));
   }

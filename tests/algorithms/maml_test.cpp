@@ -22,7 +22,7 @@ class Dot final : public Backbone {
     return params;
   }
   Tensor features(const ParamList& params, const Tensor& x, Forward&) const override {
-    const Tensor w = params["w"];
+    const Tensor& w = params["w"];
     return (x * (w.dim() == 2 ? w.unsqueeze(1) : w)).sum(-1, true);
   }
   std::vector<int64_t> output_shape(std::span<const int64_t>) const override { return {1}; }
@@ -46,7 +46,7 @@ struct ClosedForm {
     }
     weights = weights.to(torch::kCPU, torch::kDouble);
   }
-  static Labelled set(std::vector<double> x) {
+  static Labelled set(const std::vector<double>& x) {
     return {torch::tensor(x, torch::kDouble).view({1, 1, 3}),
             torch::zeros({1, 1, 1}, torch::kDouble)};
   }

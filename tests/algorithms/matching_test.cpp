@@ -1,5 +1,7 @@
 // Matching networks: the vote and the full context embeddings in numbers worked out by hand, and
 // learn() against central differences.
+#include <numbers>
+
 #include "tests/algorithms/tiny_training.h"
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
@@ -53,7 +55,7 @@ TEST_CASE("logits are the logarithms of a vote weighted by cosines") {
     const auto algorithm = matching_on_pixels({{"cosine_scale", scale}});
     return logits(*algorithm, {}, support, pixels({3, 4})).exp()[0][0];
   };
-  const double a = std::exp(0.6), b = std::exp(0.8), c = std::exp(1.0);
+  const double a = std::exp(0.6), b = std::exp(0.8), c = std::numbers::e;
   const Tensor expected = torch::tensor({a + c, b}, torch::kDouble) / (a + b + c);
   CHECK(difference(probabilities(1), expected) <= 1e-12);
   const double a3 = std::exp(1.8), b3 = std::exp(2.4), c3 = std::exp(3.0);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fstream>
+
 #include "tests/algorithms/learn_gradient.h"
 
 namespace kshot::test {

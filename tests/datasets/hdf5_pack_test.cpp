@@ -208,7 +208,9 @@ TEST_CASE("a sealed pack whose parts contradict each other is refused") {
   CHECK(refusal_of(manifest, labels, toy_samples().to(torch::kFloat)).find("type") !=
         std::string::npos);
   CHECK(refusal_of(manifest, labels, {}).find("samples is missing") != std::string::npos);
-  write_bytes(path, std::string(512, '\0') + "no HDF5 at all");
+  std::string bytes(512, '\0');
+  bytes += "no HDF5 at all";
+  write_bytes(path, bytes);
   reseal(path);
   CHECK(refusal(path).find("HDF5") != std::string::npos);
 }

@@ -86,7 +86,11 @@ TEST_CASE("bench measures training and testing and writes nothing") {
   CHECK(json["training"]["tasks_per_second"].get<double>() > 0);
   CHECK(json["training"]["milliseconds_per_iteration"]["learn"].get<double>() > 0);
   CHECK(json["testing"]["tasks_per_second"].get<double>() > 0);
+  CHECK(json["training"]["page_faults_per_iteration"].get<double>() >= 0);
   CHECK(json["peak_memory_bytes"].get<int64_t>() > 0);
+  REQUIRE(json["kernels"].is_array());
+  CHECK(json["kernels"][0]["layer"] == "block1");
+  CHECK(json["kernels"][0]["paths"] == Json{"convolution direct, the rest fused"});
   CHECK(json["setting"]["kernels"] == "fast");
   CHECK(kshot(folder.path(),
               {"bench", "tiny.json", "--steps", "2", "--set", "algorithm.name=nearest_pixel"})

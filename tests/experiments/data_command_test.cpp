@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "framework/base/atomic_file.h"
 #include "framework/base/fields.h"
 #include "tests/base/temporary_folder.h"

@@ -182,6 +182,7 @@ TEST_CASE("a record is read with the figures that its lines give") {
 TEST_CASE("episode lines may be gzipped") {
   const TemporaryFolder results;
   const fs::path folder = write_record(results.path(), {});
+  // NOLINTNEXTLINE(bugprone-command-processor)
   REQUIRE(std::system(("gzip '" + (folder / "episodes.jsonl").string() + "'").c_str()) == 0);
   CHECK(read_recorded_run(folder).score.mean == Approx(0.7).epsilon(1e-12));
 

@@ -41,7 +41,7 @@ Outcome shell(const fs::path& folder, const std::string& code) {
       "cd " + quoted(folder.string()) + " && KSHOT=" + quoted(program.string()) + " sh " +
       quoted((capture / "code").string()) + " >" + quoted((capture / "out").string()) + " 2>" +
       quoted((capture / "err").string());
-  const int status = std::system(line.c_str());
+  const int status = std::system(line.c_str());  // NOLINT(bugprone-command-processor)
   return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
           .out = read_file(capture / "out"),
           .err = read_file(capture / "err")};

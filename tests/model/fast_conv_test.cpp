@@ -27,15 +27,16 @@ struct Call {
 };
 
 /// Odd and even sizes, shared parameters and each task's own, with and without bias.
-std::vector<Call> all_calls(int64_t inputs, const std::vector<Conv2d>& ways) {
+std::vector<Call> all_calls(int64_t inputs, const std::vector<Conv2d>& ways, int64_t fewest = 2,
+                            int64_t kernel = 3) {
   std::vector<Call> calls;
   uint64_t index = 0;
   for (const auto& size : std::vector<std::vector<int64_t>>{{4, 6}, {5, 3}, {3, 7}}) {
     for (const Conv2d& how : ways) {
       for (const int64_t tasks : {1, 3}) {
         const bool own = ++index % 2 == 0, bias = index % 3 == 0;
-        const int64_t outputs = own ? 5 : 2;
-        std::vector<int64_t> weight{outputs, inputs, 3, 3}, shift{outputs};
+        const int64_t outputs = own ? fewest + 3 : fewest;
+        std::vector<int64_t> weight{outputs, inputs, kernel, kernel}, shift{outputs};
         if (own) weight.insert(weight.begin(), tasks);
         if (own) shift.insert(shift.begin(), tasks);
         Call call{fmt::format("{}x{}, {} tasks, own {}, bias {}, stride {}", size[0], size[1],
@@ -63,22 +64,39 @@ void check_same(const Derivatives& fast, const Derivatives& plain) {
   }
 }
 
+void check_to_the_second_derivative(const Call& call, ConvPath path) {
+  CAPTURE(call.name);
+  CHECK(fast_conv_path(call.inputs[0], call.inputs[1], call.how) == path);
+  const auto by = [&](auto convolve) {
+    return derivatives(
+        [&](const auto& in) { return convolve(in[0], in[1], bias_of(in, 2), call.how); },
+        call.inputs);
+  };
+  check_same(by(fast_conv), by(conv2d));
+}
+
 TEST_CASE("a convolution by Winograd's filtering equals the plain one, to the second derivative") {
-  for (const Call& call : all_calls(6, {Conv2d{}})) {
-    CAPTURE(call.name);
-    const auto by = [&](auto convolve) {
-      return derivatives(
-          [&](const auto& in) { return convolve(in[0], in[1], bias_of(in, 2), call.how); },
-          call.inputs);
-    };
-    check_same(by(fast_conv), by(conv2d));
+  for (const Call& call : all_calls(16, {Conv2d{}, {1, Conv2d::Padding::same}}, 16))
+    check_to_the_second_derivative(call, ConvPath::winograd);
+}
+
+TEST_CASE(
+    "a convolution by LibTorch's kernels, whatever its size, stride and padding, equals the plain "
+    "one, to the second derivative") {
+  using Padding = Conv2d::Padding;
+  const std::vector<Conv2d> ways{
+      {}, {2, Padding::symmetric}, {1, Padding::none}, {2, Padding::none}, {2, Padding::same}};
+  for (const int64_t kernel : {1, 3}) {
+    CAPTURE(kernel);
+    for (const Call& call : all_calls(6, ways, 2, kernel))
+      check_to_the_second_derivative(call, ConvPath::library);
   }
 }
 
 TEST_CASE("a convolution of few channels equals the plain one, to the second derivative") {
   using Padding = Conv2d::Padding;
   const std::vector<Conv2d> ways{
-      {}, {2, Padding::symmetric}, {1, Padding::none}, {2, Padding::none}};
+      {}, {2, Padding::symmetric}, {1, Padding::none}, {2, Padding::none}, {2, Padding::same}};
   for (const int64_t channels : {1, 3}) {
     for (const Call& call : all_calls(channels, ways)) {
       CAPTURE(call.name);
@@ -97,13 +115,14 @@ TEST_CASE("a convolution of few channels equals the plain one, to the second der
 }
 
 TEST_CASE("third derivatives go through as well") {
-  for (const int64_t channels : {1, 6}) {
-    const std::vector<Tensor> params{numbers({2, channels, 3, 3}, 2)};
+  for (const int64_t channels : {1, 6, 16}) {
+    const std::vector<Tensor> params{numbers({channels, channels, 3, 3}, 2)};
     const Tensor x = numbers({1, 2, channels, 4, 4}, 1);
+    const Conv2d how{.stride = channels == 6 ? 2 : 1};
     const auto third = [&](auto convolve) {
       return derivatives(
           [&](const auto& in) {
-            const Tensor y = convolve(x, in[0], Tensor(), Conv2d{});
+            const Tensor y = convolve(x, in[0], Tensor(), how);
             return test::gradients(y.pow(3).sum(), {in[0]}, true)[0];
           },
           params);
@@ -173,22 +192,21 @@ TEST_CASE("at::parallel_for in our own files does run in several threads") {
   CHECK(ids[0] != ids[1]);
 }
 
-TEST_CASE("what is not covered says so") {
+TEST_CASE("shape and device decide the path") {
   const Tensor x = torch::rand({1, 2, 16, 6, 6}), weight = torch::rand({16, 16, 3, 3});
   using Padding = Conv2d::Padding;
-  CHECK(fast_conv_covers(x, weight, {}));
-  CHECK(fast_conv_covers(x, weight.unsqueeze(0), {}));
-  CHECK_FALSE(fast_conv_covers(x, weight, {2, Padding::symmetric}));
-  CHECK_FALSE(fast_conv_covers(x, weight, {1, Padding::same}));
-  CHECK_FALSE(fast_conv_covers(x, weight, {1, Padding::none}));
-  CHECK_FALSE(fast_conv_covers(x, torch::rand({16, 16, 1, 1}), {}));
-  CHECK_FALSE(fast_conv_covers(x, torch::rand({5, 16, 3, 3}), {}));
-  CHECK_FALSE(fast_conv_covers(x.to(torch::kHalf), weight, {}));
+  CHECK(fast_conv_path(x, weight, {}) == ConvPath::winograd);
+  CHECK(fast_conv_path(x, weight.unsqueeze(0), {}) == ConvPath::winograd);
+  CHECK(fast_conv_path(x, weight, {1, Padding::same}) == ConvPath::winograd);
+  CHECK(fast_conv_path(x, weight, {2, Padding::symmetric}) == ConvPath::library);
+  CHECK(fast_conv_path(x, weight, {1, Padding::none}) == ConvPath::library);
+  CHECK(fast_conv_path(x, torch::rand({16, 16, 1, 1}), {}) == ConvPath::library);
+  CHECK(fast_conv_path(x, torch::rand({5, 16, 3, 3}), {}) == ConvPath::library);
+  CHECK(fast_conv_path(x.to(torch::kHalf), weight, {}) == ConvPath::none);
   const Tensor image = torch::rand({1, 2, 3, 6, 6}), first = torch::rand({5, 3, 3, 3});
-  CHECK(fast_conv_covers(image, first, {}));
-  CHECK(fast_conv_covers(image, first, {2, Padding::none}));
-  CHECK_FALSE(fast_conv_covers(image, first, {1, Padding::same}));
-  CHECK_FALSE(fast_conv_covers(image.clone().requires_grad_(true), first, {}));
+  CHECK(fast_conv_path(image, first, {}) == ConvPath::direct);
+  CHECK(fast_conv_path(image, first, {2, Padding::none}) == ConvPath::direct);
+  CHECK(fast_conv_path(image.clone().requires_grad_(true), first, {}) == ConvPath::library);
 }
 
 std::vector<float> floats(int64_t count, uint64_t index) {

@@ -187,46 +187,89 @@ TEST_CASE(
                      torch::zeros({5}, torch::kDouble)));
 }
 
-TEST_CASE("running and given statistics normalise as in the plain composition") {
-  const torch::NoGradGuard no_grad;
+/// With the call's inputs, and as the last ones the statistics of a fixed mode and a bias that u
+/// lacks.
+std::vector<Tensor> with_statistics(const Call& call) {
+  std::vector<Tensor> inputs = call.inputs;
+  const int64_t tasks = inputs[0].size(0);
+  inputs.push_back(numbers({tasks, 5}, 93));
+  inputs.push_back(numbers({tasks, 5}, 94).abs() + 0.5);
+  inputs.push_back(numbers({5}, 95));
+  return inputs;
+}
+
+TEST_CASE(
+    "running and given statistics normalise as in the plain composition, to the second derivative, "
+    "of the statistics too") {
   for (const Call& call : all_calls(5)) {
     CAPTURE(call.name);
-    NormParams params = call.params(call.inputs);
-    const int64_t tasks = call.inputs[0].size(0);
-    params.running_mean = numbers({5}, 91);
-    params.running_var = numbers({5}, 92).abs() + 0.5;
-    const NormStatistics met{
-        {"n", numbers({tasks, 5}, 93), numbers({tasks, 5}, 94).abs() + 0.5, 9}};
+    const std::vector<Tensor> inputs = with_statistics(call);
+    const size_t last = inputs.size() - 1;
     for (const NormMode mode : {NormMode::running, NormMode::given}) {
-      Forward forward{.norm = mode, .given = &met};
-      REQUIRE(norm_pool_covers(call.inputs[0], params, forward));
-      const Tensor expected = norm_pool_plain(call.inputs[0], params, call.then, forward);
-      CHECK(difference(norm_pool(call.inputs[0], params, call.then, forward), expected) <= kSame);
-      const Tensor bias = numbers({5}, 95);
-      const Tensor biased =
-          norm_pool_plain(call.inputs[0] + bias.view({5, 1, 1}), params, call.then, forward);
-      CHECK(difference(norm_pool(call.inputs[0], params, call.then, forward, bias), biased) <=
-            kSame);
+      const auto by = [&](bool fused) {
+        return [&, fused](const std::vector<Tensor>& in) {
+          NormParams params = call.params(in);
+          params.running_mean = in[last - 2][0];
+          params.running_var = in[last - 1][0];
+          const NormStatistics met{{"n", in[last - 2], in[last - 1], 9}};
+          Forward forward{.norm = mode, .given = &met};
+          if (fused) return norm_pool(in[0], params, call.then, forward, in[last]);
+          return norm_pool_plain(in[0] + in[last].view({5, 1, 1}), params, call.then, forward);
+        };
+      };
+      const Derivatives one = derivatives(by(true), inputs), other = derivatives(by(false), inputs);
+      CHECK(difference(one.values, other.values) <= kSame);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        CAPTURE(i);
+        CHECK(difference(one.first[i], other.first[i]) <= 1e-9);
+        CHECK(difference(one.second[i], other.second[i]) <= 1e-8);
+      }
+      const torch::NoGradGuard no_grad;  // another path
+      CHECK(difference(by(true)(inputs), other.values) <= kSame);
+    }
+  }
+}
+
+TEST_CASE("statistics that stay part of the graph carry the gradients of what they normalise") {
+  for (const Call& call : all_calls(5)) {
+    CAPTURE(call.name);
+    std::vector<Tensor> inputs = call.inputs;
+    inputs.push_back(numbers(inputs[0].sizes().vec(), 96));
+    const auto by = [&](auto normalise) {
+      return [&, normalise](const std::vector<Tensor>& in) {
+        NormStatistics met;
+        Forward support{.met = &met, .differentiable_met = true};
+        const Tensor first = normalise(in[0], call.params(in), support);
+        Forward query{.norm = NormMode::given, .given = &met};
+        return torch::cat({first, normalise(in.back(), call.params(in), query)}, 1);
+      };
+    };
+    const Derivatives one =
+        derivatives(by([&](const Tensor& u, const NormParams& params, Forward& forward) {
+                      return norm_pool(u, params, call.then, forward);
+                    }),
+                    inputs);
+    const Derivatives other =
+        derivatives(by([&](const Tensor& u, const NormParams& params, Forward& forward) {
+                      return norm_pool_plain(u, params, call.then, forward);
+                    }),
+                    inputs);
+    CHECK(difference(one.values, other.values) <= kSame);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      CAPTURE(i);
+      CHECK(difference(one.first[i], other.first[i]) <= 1e-9);
+      CHECK(difference(one.second[i], other.second[i]) <= 1e-8);
     }
   }
 }
 
 TEST_CASE("what is not covered says so") {
-  NormParams params;
-  params.running_mean = torch::zeros({5});
-  params.running_var = torch::ones({5});
   const Tensor u = torch::rand({1, 2, 5, 4, 4});
-  const Tensor leaf = u.clone().requires_grad_(true);
-  const auto covers = [&](const Tensor& input, const Forward& forward) {
-    return norm_pool_covers(input, params, forward);
-  };
-  CHECK(covers(leaf, {.norm = NormMode::batch}));
-  CHECK(covers(u, {.norm = NormMode::running}));
-  CHECK_FALSE(covers(leaf, {.norm = NormMode::running}));
-  CHECK_FALSE(covers(u, {.norm = NormMode::batch, .differentiable_met = true}));
-  CHECK_FALSE(covers(u, {.norm = NormMode::given}));
-  CHECK_FALSE(covers(u.to(torch::kHalf), {.norm = NormMode::batch}));
-  CHECK_FALSE(covers(u[0], {.norm = NormMode::batch}));
+  CHECK(norm_pool_covers(u));
+  CHECK(norm_pool_covers(u.to(torch::kDouble)));
+  CHECK_FALSE(norm_pool_covers(u.to(torch::kHalf)));
+  CHECK_FALSE(norm_pool_covers(u[0]));
+  CHECK_FALSE(norm_pool_covers(u.narrow(1, 0, 0)));
 }
 
 TEST_CASE("a NaN among the images is not hidden by the maxima") {
@@ -239,7 +282,7 @@ TEST_CASE("a NaN among the images is not hidden by the maxima") {
   CHECK_FALSE(y.select(2, 1).isnan().any().item<bool>());
 }
 
-/// What all six passes answer for one stack of images.
+/// What all passes answer for one stack of images.
 std::vector<float> all_passes(int64_t channels) {
   const ImageStack stack{.images = 2, .height = 5, .width = 4, .channels = channels, .pool = true};
   const auto values = [](int64_t count, uint64_t index) {
@@ -265,6 +308,10 @@ std::vector<float> all_passes(int64_t channels) {
   answer.insert(answer.end(), second_sum.begin(), second_sum.end());
   kernels.backward(stack, gy.data(), choice.data(), u.data(), shift.data(), scale.data(),
                    shift.data(), scale.data(), 0.1F, gu.data());
+  answer.insert(answer.end(), gu.begin(), gu.end());
+  kernels.gather(stack, u.data(), choice.data(), chosen.data());
+  answer.insert(answer.end(), chosen.begin(), chosen.end());
+  kernels.scatter(stack, gy.data(), choice.data(), gu.data());
   answer.insert(answer.end(), gu.begin(), gu.end());
 
   const auto second = norm_pool_second_kernels<float>();

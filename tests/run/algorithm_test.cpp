@@ -29,7 +29,7 @@ TEST_CASE("accuracy counts right answers, and a tie goes to the lowest label") {
   const Tensor logits =
       torch::tensor({1.0, 2.0, 0.0, 5.0, 5.0, 0.0, 0.0, 3.0, 3.0, 0.0, 0.0, 0.0}, torch::kDouble)
           .view({1, 4, 3});
-  const auto accuracy = [&](std::vector<int64_t> targets) {
+  const auto accuracy = [&](const std::vector<int64_t>& targets) {
     return task_accuracy(logits, torch::tensor(targets, torch::kLong).view({1, 4})).item<float>();
   };
   CHECK(accuracy({1, 0, 1, 0}) == 1);

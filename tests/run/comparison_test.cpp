@@ -180,7 +180,7 @@ TEST_CASE("Holm's correction never passes 1, keeps the order, and leaves a singl
 
 TEST_CASE("shared ranks follow the group leader: worked examples") {
   const std::vector<double> means{0.70, 0.90, 0.88, 0.60};
-  const auto apart = [](std::set<std::pair<size_t, size_t>> pairs) {
+  const auto apart = [](const std::set<std::pair<size_t, size_t>>& pairs) {
     return [pairs](size_t i, size_t j) { return pairs.contains(std::minmax(i, j)); };
   };
   using Ranks = std::vector<int64_t>;
@@ -215,7 +215,7 @@ TEST_CASE("methods are ranked by corrected paired differences on the same episod
   const Setting setting(40, 5, 600, stream_of(0));
   const auto weak = setting.method(-0.2, 0.05, stream_of(1));
   const auto good = setting.method(0.10, 0.05, stream_of(2));
-  const auto twin = good;
+  const auto& twin = good;
   const auto middle = setting.method(0.0, 0.05, stream_of(3));
   const std::vector<Method> methods{weak, good, twin, middle};
   const Ranking ranking = rank_methods(methods, setting.sources, 5);

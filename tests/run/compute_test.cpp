@@ -12,21 +12,15 @@ namespace {
 using test::same_bits;
 using test::small_algorithm;
 
-std::vector<Episodes> seven_tasks(const TaskSource& source) {
-  std::vector<TaskPlan> plans;
-  for (uint64_t i = 40; i < 47; ++i) plans.push_back(source.plan(i));
-  return load_groups(source, plans);
-}
-
 struct Setting {
   std::unique_ptr<const Algorithm> algorithm;
   ParamList weights;
-  std::vector<Episodes> groups;
+  std::shared_ptr<const TaskSource> source;
 };
 
 Setting setting_of(const std::string& name, torch::Dtype dtype) {
   const auto source = test::toy_tasks({"train"}, {.way = 3, .shot = 2, .query = 4});
-  Setting setting{small_algorithm(name), {}, seven_tasks(*source)};
+  Setting setting{small_algorithm(name), {}, source};
   setting.weights = setting.algorithm->init(source->shapes(), Stream(1, Purpose::initialisation, 0))
                         .to(torch::kCPU, dtype)
                         .clone();
@@ -36,7 +30,9 @@ Setting setting_of(const std::string& name, torch::Dtype dtype) {
 TaskGradients learn_with(const Setting& setting, int threads, const Compute& compute) {
   TaskEngine engine(threads);
   const Context context{.iteration = 3, .iterations = 10, .training = true, .seed = 2};
-  return learn_tasks(engine, *setting.algorithm, setting.weights, setting.groups, context, compute);
+  const MetaBatch seven_tasks =
+      test::meta_batch(*setting.source, plans_of(*setting.source, 6, 7), compute.batched());
+  return learn_tasks(engine, *setting.algorithm, setting.weights, seven_tasks, context, compute);
 }
 
 bool same(const TaskGradients& a, const TaskGradients& b) {
@@ -95,12 +91,12 @@ TEST_CASE("gradients are the sum over tasks, added in task order") {
   for (const int threads : {1, 3}) {
     TaskEngine engine(threads);
     const TaskGradients total =
-        learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
+        learn_tasks(engine, script, script.initial, test::meta_batch(source, plans), {}, {});
     CHECK(total.gradients["w"].item<float>() == 0.0F);
   }
   std::swap(plans[1], plans[2]);
   TaskEngine engine(2);
-  CHECK(learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {})
+  CHECK(learn_tasks(engine, script, script.initial, test::meta_batch(source, plans), {}, {})
             .gradients["w"]
             .item<float>() == 1.0F);
 }
@@ -125,16 +121,15 @@ TEST_CASE("gradients alive at once do not grow with the meta-batch in threads mo
     return result;
   };
   constexpr int kThreads = 2;
-  for (const uint64_t meta_batch : {8, 80}) {
-    CAPTURE(meta_batch);
+  for (const int64_t count : {8, 80}) {
+    CAPTURE(count);
     most = 0;
     const test::ScriptedSource source;
-    std::vector<TaskPlan> plans;
-    for (uint64_t i = 0; i < meta_batch; ++i) plans.push_back(source.plan(i));
     TaskEngine engine(kThreads);
     const TaskGradients total =
-        learn_tasks(engine, script, script.initial, load_groups(source, plans), {}, {});
-    CHECK(total.gradients["w"].item<float>() == static_cast<float>(meta_batch));
+        learn_tasks(engine, script, script.initial,
+                    test::meta_batch(source, plans_of(source, 0, count)), {}, {});
+    CHECK(total.gradients["w"].item<float>() == static_cast<float>(count));
     CHECK(most <= 2 * kThreads + 1);  // the sum beside what the workers hold
   }
 }
@@ -144,15 +139,9 @@ TEST_CASE(
     "order") {
   for (const std::string mode : {"threads", "batched"}) {
     CAPTURE(mode);
-    const test::ScriptedSource two(2), three(3);
-    std::vector<Episodes> groups;
-    for (const auto& [source, indices] :
-         {std::pair{&two, std::vector<uint64_t>{5, 6}}, std::pair{&three, std::vector<uint64_t>{7}},
-          std::pair{&two, std::vector<uint64_t>{8}}}) {
-      std::vector<TaskPlan> plans;
-      for (const uint64_t i : indices) plans.push_back(source->plan(i));
-      groups.push_back(source->load(plans));
-    }
+    const test::MixedSource source;
+    const MetaBatch five_tasks =
+        test::meta_batch(source, plans_of(source, 0, 5), mode == "batched");
     std::vector<int64_t> calls;
     test::ScriptedAlgorithm script;
     script.initial = test::one_weight();
@@ -172,13 +161,13 @@ TEST_CASE(
     };
     TaskEngine engine(1);
     const TaskGradients total =
-        learn_tasks(engine, script, script.initial, groups, {}, {.task_mode = mode});
-    CHECK(calls ==
-          (mode == "threads" ? std::vector<int64_t>{1, 1, 1, 1} : std::vector<int64_t>{2, 1, 1}));
-    CHECK(torch::equal(total.losses, torch::tensor({{5.0F}, {6.0F}, {7.0F}, {8.0F}})));
+        learn_tasks(engine, script, script.initial, five_tasks, {}, {.task_mode = mode});
+    CHECK(calls == (mode == "threads" ? std::vector<int64_t>{1, 1, 1, 1, 1}
+                                      : std::vector<int64_t>{2, 1, 2}));
+    CHECK(torch::equal(total.losses, torch::arange(5, torch::kFloat).unsqueeze(1)));
     CHECK(torch::equal(total.statistics["mean"], total.losses));
-    CHECK(total.gradients["w"].item<float>() == 2 + 2 + 3 + 2);
-    CHECK(total.accuracy.size(0) == 4);
+    CHECK(total.gradients["w"].item<float>() == 2 + 2 + 3 + 2 + 2);
+    CHECK(total.accuracy.size(0) == 5);
   }
 }
 
@@ -193,7 +182,7 @@ TEST_CASE("tasks arrive on the device's dtype with the LibTorch threads that the
   const test::ScriptedSource source;
   const std::vector<TaskPlan> plans{source.plan(0)};
   TaskEngine engine(1);
-  learn_tasks(engine, script, script.initial, load_groups(source, plans), {},
+  learn_tasks(engine, script, script.initial, test::meta_batch(source, plans), {},
               {.dtype = torch::kDouble, .intra_op_threads = 2});
 }
 

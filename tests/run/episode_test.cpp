@@ -32,30 +32,6 @@ TEST_CASE("a new dtype is for inputs and real-valued targets; labels stay intege
   CHECK(episodes.to(torch::kCPU, torch::kDouble).query.targets.scalar_type() == torch::kDouble);
 }
 
-/// Tasks whose way depends on the index: 2, 2, 3, 2, ...
-class Mixed final : public test::ScriptedSource {
- public:
-  TaskPlan plan(uint64_t index) const override {
-    return index % 4 == 2 ? test::ScriptedSource(3).plan(index) : test::ScriptedSource::plan(index);
-  }
-};
-
-TEST_CASE("consecutive plans of equal shape become one group, and no plan is lost or moved") {
-  const Mixed source;
-  std::vector<TaskPlan> plans;
-  for (uint64_t i = 0; i < 8; ++i) plans.push_back(source.plan(i));
-  const std::vector<Episodes> groups = load_groups(source, plans);
-  std::vector<int64_t> sizes;
-  std::vector<uint64_t> indices;
-  for (const Episodes& group : groups) {
-    sizes.push_back(group.tasks());
-    for (const TaskPlan& plan : group.plans) indices.push_back(plan.index);
-  }
-  CHECK(sizes == std::vector<int64_t>{2, 1, 3, 1, 1});
-  CHECK(indices == std::vector<uint64_t>{0, 1, 2, 3, 4, 5, 6, 7});
-  CHECK(load_groups(source, {}).empty());
-}
-
 TEST_CASE("shapes are equal if way, support and query sizes are") {
   TaskPlan a;
   a.outputs = 2, a.support = {1, 2}, a.query = {3};

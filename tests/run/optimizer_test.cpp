@@ -23,7 +23,7 @@ ParamList weights_of(const std::vector<double>& values) {
   return weights;
 }
 
-OptimizerOptions options_of(Json json) {
+OptimizerOptions options_of(const Json& json) {
   OptimizerOptions options;
   read_config(options, json, "optimizer");
   return options;
@@ -240,11 +240,11 @@ TEST_CASE(
 // ---- state
 
 const std::vector<Json>& all_kinds() {
-  static const std::vector<Json> kKinds{{{"name", "adam"}, {"lr", 0.1}},
-                                        {{"name", "adamw"}, {"lr", 0.1}, {"weight_decay", 0.1}},
-                                        {{"name", "sgd"}, {"lr", 0.1}, {"momentum", 0.9}},
-                                        {{"name", "sgd"}, {"lr", 0.1}}};
-  return kKinds;
+  static const std::vector<Json> kinds{{{"name", "adam"}, {"lr", 0.1}},
+                                       {{"name", "adamw"}, {"lr", 0.1}, {"weight_decay", 0.1}},
+                                       {{"name", "sgd"}, {"lr", 0.1}, {"momentum", 0.9}},
+                                       {{"name", "sgd"}, {"lr", 0.1}}};
+  return kinds;
 }
 
 ParamList gradients_at(int64_t i) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "framework/run/algorithm.h"
+#include "framework/run/meta_batch.h"
 
 namespace kshot::test {
 
@@ -52,6 +53,24 @@ class ScriptedSource : public TaskSource {
  private:
   int64_t way_, query_;
   std::vector<TaskClass> classes_;
+};
+
+/// These plans as a meta-batch whose pieces are loaded when they are taken. Refers to `source`.
+inline MetaBatch meta_batch(const TaskSource& source, std::vector<TaskPlan> plans,
+                            bool batched = false) {
+  const auto kept = std::make_shared<const std::vector<TaskPlan>>(std::move(plans));
+  const auto pieces = cut_plans(*kept, batched);
+  return {static_cast<int64_t>(pieces.size()), [&source, kept, pieces](int64_t i) {
+            return source.load(pieces.at(static_cast<size_t>(i)));
+          }};
+}
+
+/// Tasks whose way depends on the index: 2, 2, 3, 2, ...
+class MixedSource final : public ScriptedSource {
+ public:
+  TaskPlan plan(uint64_t index) const override {
+    return index % 4 == 2 ? ScriptedSource(3).plan(index) : ScriptedSource::plan(index);
+  }
 };
 
 /// An algorithm whose every answer is a function that the test writes down.
