@@ -32,7 +32,7 @@ ParamList one_copy_per_task(const ParamList& weights, const Adapting& adapting, 
     if (!adapting(param)) continue;
     std::vector<int64_t> shape = param.value.sizes().vec();
     shape.insert(shape.begin(), tasks);
-    param.value = param.value.unsqueeze(0).expand(shape);
+    param.value = param.value.expand(shape);
   }
   return result;
 }

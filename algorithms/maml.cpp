@@ -59,8 +59,8 @@ std::function<Tensor(const ParamList&)> Maml::support_losses(const ParamList& we
   if (settings_.adapting.what == "head") {
     // The body stays as it is: one pass through it serves every step.
     const Tensor features = network_.features(weights, support.inputs, forward);
-    return [this, &support, images, features](const ParamList& params) {
-      return losses_of(network_.head(params, features), support, images);
+    return [this, &support, images, features, forward](const ParamList& params) {
+      return losses_of(network_.head(params, features, forward), support, images);
     };
   }
   return [this, &support, images, forward](const ParamList& params) mutable {

@@ -1,8 +1,8 @@
 #include "algorithms/network.h"
 
 #include "framework/base/error.h"
+#include "framework/model/dense.h"
 #include "framework/model/initialise.h"
-#include "framework/model/task_ops.h"
 
 namespace kshot {
 
@@ -25,12 +25,15 @@ Tensor Network::features(const ParamList& params, const Tensor& inputs, Forward&
   return backbone_->features(params.scope("backbone"), inputs, forward).flatten(2);
 }
 
-Tensor Network::head(const ParamList& params, const Tensor& features) const {
-  return linear(features, params["head.weight"], params["head.bias"]);
+Tensor Network::head(const ParamList& params, const Tensor& features,
+                     const Forward& forward) const {
+  return dense(features, params["head.weight"], params["head.bias"], /*relu=*/false, "head",
+               forward);
 }
 
 Tensor Network::outputs(const ParamList& params, const Tensor& inputs, Forward& forward) const {
-  return head(params, features(params, inputs, forward));
+  const Tensor found = features(params, inputs, forward);
+  return head(params, found, forward);
 }
 
 ParamList network_statistics(const NormStatistics& met) {

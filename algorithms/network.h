@@ -18,9 +18,10 @@ class Network {
   /// [T,N,...] -> [T,N,O].
   Tensor outputs(const ParamList& params, const Tensor& inputs, Forward& forward) const;
 
-  /// The features and the head by themselves: [T,N,...] -> [T,N,F] -> [T,N,O].
+  /// The features and the head by themselves: [T,N,...] -> [T,N,F] -> [T,N,O]. The head is computed
+  /// by the kernels of the pass that gave the features.
   Tensor features(const ParamList& params, const Tensor& inputs, Forward& forward) const;
-  Tensor head(const ParamList& params, const Tensor& features) const;
+  Tensor head(const ParamList& params, const Tensor& features, const Forward& forward) const;
 
  private:
   BackbonePtr backbone_;

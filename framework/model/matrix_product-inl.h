@@ -62,17 +62,23 @@ template <typename Real>
 HWY_INLINE void product(int64_t rows, int64_t length, int64_t columns, const Real* a,
                         int64_t row_step, int64_t step, const Real* b, Real* c, bool add) {
   const hn::ScalableTag<Real> wide;
-  const hn::CappedTag<Real, 1> one;
   // 6 x 4 sums, 4 operands and a factor fit the 32 registers of AVX-512, 6 x 2 the 16 before it.
   constexpr int kVectors = hn::MaxLanes(wide) * sizeof(Real) >= 64 ? 4 : 2;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
   int64_t k = 0;
-  for (; k + kVectors * lanes <= columns; k += kVectors * lanes)
-    product_columns<kVectors>(wide, rows, length, a, row_step, step, b + k, c + k, columns, add);
-  for (; k + lanes <= columns; k += lanes)
-    product_columns<1>(wide, rows, length, a, row_step, step, b + k, c + k, columns, add);
-  for (; k < columns; ++k)
-    product_columns<1>(one, rows, length, a, row_step, step, b + k, c + k, columns, add);
+  const auto take = [&]<int kCount>(std::integral_constant<int, kCount>, auto d) HWY_ATTR {
+    const int64_t width = kCount * static_cast<int64_t>(hn::Lanes(d));
+    for (; k + width <= columns; k += width)
+      product_columns<kCount>(d, rows, length, a, row_step, step, b + k, c + k, columns, add);
+  };
+  take(std::integral_constant<int, kVectors>(), wide);
+  if constexpr (kVectors > 2) take(std::integral_constant<int, 2>(), wide);
+  const std::integral_constant<int, 1> once;
+  take(once, wide);
+  // What is left fills no vector; half of one, a quarter, and so on.
+  take(once, hn::CappedTag<Real, 8>());
+  take(once, hn::CappedTag<Real, 4>());
+  take(once, hn::CappedTag<Real, 2>());
+  take(once, hn::CappedTag<Real, 1>());
 }
 
 }  // namespace HWY_NAMESPACE

@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "framework/base/error.h"
+#include "framework/model/dense.h"
 #include "framework/model/initialise.h"
-#include "framework/model/task_ops.h"
 
 namespace kshot {
 namespace {
@@ -50,10 +50,12 @@ class Mlp final : public Backbone {
   Tensor features(const ParamList& params, const Tensor& inputs, Forward& forward) const override {
     Tensor x = inputs.flatten(2);
     for (size_t i = 0; i < options_.hidden.size(); ++i) {
-      x = linear(x, params[layer_name(i) + ".weight"], params[layer_name(i) + ".bias"]);
-      if (i == 0 && forward.film != nullptr)
-        x = x * forward.film->scale.unsqueeze(1) + forward.film->shift.unsqueeze(1);
-      x = options_.activation == "tanh" ? x.tanh() : x.relu();
+      const std::string name = layer_name(i);
+      const bool film = i == 0 && forward.film != nullptr, relu = options_.activation == "relu";
+      x = dense(x, params[name + ".weight"], params[name + ".bias"], relu && !film, name, forward);
+      if (film) x = x * forward.film->scale.unsqueeze(1) + forward.film->shift.unsqueeze(1);
+      if (film && relu) x = x.relu();
+      if (!relu) x = x.tanh();
     }
     return x;
   }
