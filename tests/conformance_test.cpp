@@ -6,8 +6,7 @@
 #include "framework/run/algorithm.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::conformance_test {
 
 constexpr int64_t kWay = 3, kShot = 2, kQuery = 4;
 const std::vector<int64_t> kImage{1, 12, 12};
@@ -432,5 +431,4 @@ TEST_CASE("a backbone's gradients agree with central differences at 40 coordinat
   });
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::conformance_test

@@ -21,17 +21,27 @@ HWY_INLINE void transpose(int64_t rows, int64_t columns, const Real* from, Real*
   }
 }
 
+template <class D>
+HWY_INLINE hn::VFromD<D> load_doubles(D d, const float* from) {
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), from));
+}
+template <class D>
+HWY_INLINE hn::VFromD<D> load_doubles(D d, const double* from) {
+  return hn::LoadU(d, from);
+}
+
+/// In double: it is the last sum before a loss, and short.
 template <typename Real>
 HWY_INLINE Real dot(int64_t length, const Real* a, const Real* b) {
-  const hn::ScalableTag<Real> d;
+  const hn::ScalableTag<double> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   auto sums = hn::Zero(d);
   int64_t i = 0;
   for (; i + lanes <= length; i += lanes)
-    sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
-  Real sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < length; ++i) sum += a[i] * b[i];
-  return sum;
+    sums = hn::MulAdd(load_doubles(d, a + i), load_doubles(d, b + i), sums);
+  double sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < length; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return static_cast<Real>(sum);
 }
 
 /// y (+)= x w': few outputs as inner products, many by the transposed matrix.

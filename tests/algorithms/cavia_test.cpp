@@ -1,8 +1,7 @@
 #include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::cavia_test {
 
 using test::random_tasks;
 using test::relative_difference;
@@ -41,5 +40,4 @@ TEST_CASE("CAVIA's second-order term is there") {
   CHECK(relative_difference(a.gradients, b.gradients) > 1e-4);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::cavia_test

@@ -1,8 +1,7 @@
 #include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::imaml_test {
 
 using test::random_tasks;
 using test::relative_difference;
@@ -118,5 +117,4 @@ TEST_CASE("peak memory does not depend on the number of inner steps") {
   CHECK(test::resident_memory() - before < 16 << 20);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::imaml_test

@@ -2,8 +2,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::joint_test {
 
 BackbonePtr network() {
   return Registry<BackbonePlugin>::instance().find("mlp").make(
@@ -65,5 +64,4 @@ TEST_CASE("fine-tuning at test takes the steps that MAML takes from the same wei
   CHECK_FALSE(torch::equal(ours[0], ours[3]));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::joint_test

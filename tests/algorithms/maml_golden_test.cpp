@@ -1,7 +1,6 @@
 #include "tests/golden/golden_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::maml_golden_test {
 
 /// With the step size and the statistics of the golden cases.
 Json method(const std::string& name, int64_t steps) {
@@ -32,5 +31,4 @@ TEST_CASE("MAML++ with every switch off is MAML whose batch norm does not adapt"
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::maml_golden_test

@@ -2,8 +2,7 @@
 #include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::maml_plus_plus_test {
 
 using test::random_tasks;
 using test::relative_difference;
@@ -93,5 +92,4 @@ TEST_CASE("each step has running statistics of its own, those its support pass m
   CHECK_FALSE(torch::allclose(means.select(1, 0), means.select(1, 1)));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::maml_plus_plus_test

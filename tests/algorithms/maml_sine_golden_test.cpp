@@ -2,8 +2,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/golden/golden.h"
 
-namespace kshot {
-namespace {
+namespace kshot::maml_sine_golden_test {
 
 /// y = 2.3 sin(x - 0.9) at ten points.
 Labelled golden_points(double first, double last) {
@@ -87,5 +86,4 @@ TEST_CASE("the parameters of the sine network come in the order weight, bias, fr
   CHECK(count_learnable(weights) == 1 * 40 + 40 + 40 * 40 + 40 + 40 + 1);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::maml_sine_golden_test

@@ -4,8 +4,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::maml_test {
 
 using test::random_tasks;
 using test::relative_difference;
@@ -241,5 +240,4 @@ TEST_CASE("tasks of another way than the head's are refused") {
         std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::maml_test

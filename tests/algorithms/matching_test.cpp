@@ -6,8 +6,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::matching_test {
 
 using test::difference;
 using test::make_algorithm;
@@ -191,5 +190,4 @@ TEST_CASE("a short training beats the untrained network on new characters") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::matching_test

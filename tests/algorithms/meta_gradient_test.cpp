@@ -3,8 +3,7 @@
 #include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::meta_gradient_test {
 
 using test::random_tasks;
 
@@ -57,5 +56,4 @@ TEST_CASE("the multi-step loss is the weighted sum of MAML's losses after 1, 2 a
   CHECK(test::relative_difference(found, expected) < 1e-10);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::meta_gradient_test

@@ -1,11 +1,9 @@
 #include "tests/golden/golden_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::protonet_golden_test {
 
 TEST_CASE("ProtoNet's loss and gradients equal learn2learn's") {
   test::check_golden_conv("conv_protonet", {{"name", "protonet"}});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::protonet_golden_test

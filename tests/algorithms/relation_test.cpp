@@ -4,8 +4,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::relation_test {
 
 using test::difference;
 using test::make_algorithm;
@@ -205,5 +204,4 @@ TEST_CASE("a short training beats the untrained network on new characters") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::relation_test

@@ -3,8 +3,7 @@
 #include "tests/algorithms/tiny_method.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::reptile_test {
 
 using test::random_tasks;
 using test::relative_difference;
@@ -149,5 +148,4 @@ TEST_CASE("Reptile learns from tasks without queries") {
   CHECK(test::norm_of(learned.gradients) > 0);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::reptile_test

@@ -10,7 +10,8 @@
 #include "tests/base/full_disk.h"
 #include "tests/base/temporary_folder.h"
 
-using namespace kshot;
+namespace kshot::atomic_file_test {
+
 using test::caught;
 using test::TemporaryFolder;
 using Names = std::set<std::string>;
@@ -169,3 +170,5 @@ TEST_CASE("reading tells a missing file, a folder and a failing disk apart from 
   REQUIRE(failing);
   CHECK(failing->code() == Exit::io);
 }
+
+}  // namespace kshot::atomic_file_test

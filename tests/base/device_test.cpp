@@ -5,7 +5,8 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::device_test {
+
 using test::caught;
 
 TEST_CASE(
@@ -40,3 +41,5 @@ TEST_CASE("the processor has a model name, and a GPU that is not there has none"
   CHECK_FALSE(device_model(torch::kCPU).empty());
   CHECK(device_model(torch::Device(torch::kCUDA, 99)) == "unknown");
 }
+
+}  // namespace kshot::device_test

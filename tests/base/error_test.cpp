@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace kshot;
+namespace kshot::error_test {
 
 TEST_CASE("exit codes are the numbers that scripts rely on") {
   CHECK(static_cast<int>(Exit::done) == 0);
@@ -19,3 +19,5 @@ TEST_CASE("an error carries its code and its message, braces in names and all") 
   CHECK(error.code() == Exit::bad_data);
   CHECK(std::string(error.what()) == "class \"a{b}c\" has 20 images");
 }
+
+}  // namespace kshot::error_test

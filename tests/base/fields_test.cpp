@@ -7,7 +7,8 @@
 
 #include "tests/base/caught.h"
 
-using namespace kshot;
+namespace kshot::fields_test {
+
 using test::caught;
 using test::message_of;
 
@@ -260,3 +261,5 @@ TEST_CASE("the list of options has path, type, default, bounds and symbol in ord
   CHECK(row("paper.accuracy").default_value == 0.5);
   CHECK(list_options<Schedule>("optimizer.schedule").front().path == "optimizer.schedule.name");
 }
+
+}  // namespace kshot::fields_test

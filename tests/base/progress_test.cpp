@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace kshot;
+namespace kshot::progress_test {
 
 TEST_CASE("remaining time reads as minutes, or hours once there are some") {
   CHECK(clock_text(0) == "0:00");
@@ -11,3 +11,5 @@ TEST_CASE("remaining time reads as minutes, or hours once there are some") {
   CHECK(clock_text(125) == "2:05");
   CHECK(clock_text(3725) == "1:02:05");
 }
+
+}  // namespace kshot::progress_test

@@ -4,7 +4,8 @@
 
 #include "tests/base/caught.h"
 
-using namespace kshot;
+namespace kshot::registry_test {
+
 using test::caught;
 using test::message_of;
 
@@ -72,3 +73,5 @@ TEST_CASE("static registrations are there before main, one registry a kind") {
   CHECK(Registry<OtherPlugin>::instance().names() ==
         std::vector<std::string>{"matching", "protonet"});
 }
+
+}  // namespace kshot::registry_test

@@ -9,7 +9,7 @@
 
 #include "framework/base/error.h"
 
-using namespace kshot;
+namespace kshot::rng_test {
 
 namespace {
 
@@ -235,3 +235,5 @@ TEST_CASE("normal has the moments of a standard normal and its quantiles") {
   CHECK(std::abs(moments[4] - 3) < scale * std::sqrt(96.0));
   CHECK(chi_square_p(quarters) > 1e-4);
 }
+
+}  // namespace kshot::rng_test

@@ -6,7 +6,8 @@
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
 
-using namespace kshot;
+namespace kshot::sha256_test {
+
 using test::caught;
 
 TEST_CASE("SHA-256 gives the answers of FIPS 180") {
@@ -57,3 +58,5 @@ TEST_CASE("a file that cannot be read has no hash: an I/O error names it") {
   REQUIRE(directory);
   CHECK(directory->code() == Exit::io);
 }
+
+}  // namespace kshot::sha256_test

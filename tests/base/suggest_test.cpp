@@ -4,7 +4,7 @@
 
 #include <vector>
 
-using namespace kshot;
+namespace kshot::suggest_test {
 
 namespace {
 const std::vector<std::string> kNames{"inner_lr", "inner_steps", "way", "shot", "batch_norm"};
@@ -38,3 +38,5 @@ TEST_CASE("a suggestion reads as part of an error line, or is not there") {
   CHECK(did_you_mean("shott", kNames) == " (did you mean \"shot\"?)");
   CHECK(did_you_mean("momentum_decay", kNames).empty());
 }
+
+}  // namespace kshot::suggest_test

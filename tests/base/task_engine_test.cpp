@@ -7,7 +7,8 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::task_engine_test {
+
 using test::caught;
 using test::message_of;
 
@@ -151,3 +152,5 @@ TEST_CASE("what taking throws ends the run as well") {
   REQUIRE(error);
   CHECK(std::string(error->what()) == "item 4");
 }
+
+}  // namespace kshot::task_engine_test

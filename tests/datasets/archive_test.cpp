@@ -7,7 +7,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::archive_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -126,3 +127,5 @@ TEST_CASE("a file that is not there, or is a folder, is an error of the disk") {
     CHECK(error->code() == Exit::io);
   }
 }
+
+}  // namespace kshot::archive_test

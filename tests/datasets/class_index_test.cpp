@@ -4,7 +4,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::class_index_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -125,3 +126,5 @@ TEST_CASE("network input: bytes are scaled, then inverted, then normalised") {
   CHECK(to_input(numbers, view).equal(torch::tensor({1.F, -3.F}).view({1, 2, 1, 1})));
   CHECK(numbers[0][0].item<double>() == 2.0);
 }
+
+}  // namespace kshot::class_index_test

@@ -13,7 +13,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::hdf5_pack_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -325,3 +326,5 @@ TEST_CASE("a pack that cannot be created or read is an error of the disk") {
   }
   CHECK(caught([&] { open_pack(folder.path()); })->code() == Exit::io);
 }
+
+}  // namespace kshot::hdf5_pack_test

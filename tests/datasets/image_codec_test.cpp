@@ -5,7 +5,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::image_codec_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -214,3 +215,5 @@ TEST_CASE("gray to RGB repeats, RGB to gray weighs as Pillow does") {
   CHECK(to_channels(pixels({255, 0, 0, 200, 0, 255, 0, 100, 0, 0, 255, 50}, {3, 1, 4}), 1)
             .equal(pixels({76, 150, 29, 124}, {1, 1, 4})));
 }
+
+}  // namespace kshot::image_codec_test

@@ -12,7 +12,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::image_folder_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -363,3 +364,5 @@ TEST_CASE(
   CHECK(caught([&] { make(""); })->code() == Exit::bad_spec);
   CHECK(caught([&] { plugin.make({{"name", "pack"}, {"pth", "x"}}); })->code() == Exit::bad_spec);
 }
+
+}  // namespace kshot::image_folder_test

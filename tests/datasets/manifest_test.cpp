@@ -2,7 +2,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::manifest_test {
+
 using namespace kshot::test;
 
 TEST_CASE("a manifest survives JSON unchanged") {
@@ -80,3 +81,5 @@ TEST_CASE("a tensor data set gives the rows asked for, in order, as a copy") {
   CHECK(dataset.load(rows).equal(samples.index_select(0, torch::tensor(rows))));
   CHECK(dataset.load({}).sizes() == c10::IntArrayRef({0, 1, 4, 4}));
 }
+
+}  // namespace kshot::manifest_test

@@ -9,7 +9,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::mini_imagenet_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -236,3 +237,5 @@ TEST_CASE("a pack of the real shape: 100 classes of 3x84x84 in 64, 16 and 20, dr
     CHECK(source.load({&plan, 1}).query.inputs.sizes() == c10::IntArrayRef({1, 10, 3, 84, 84}));
   }
 }
+
+}  // namespace kshot::mini_imagenet_test

@@ -6,7 +6,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::npy_file_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -147,3 +148,5 @@ TEST_CASE("a file that is not there, or a folder, is an error of the disk") {
   CHECK(caught([&] { read_npy(folder / "none.npy"); })->code() == Exit::io);
   CHECK(caught([&] { read_npy(folder.path()); })->code() == Exit::io);
 }
+
+}  // namespace kshot::npy_file_test

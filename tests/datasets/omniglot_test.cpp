@@ -9,7 +9,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::omniglot_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -177,3 +178,5 @@ TEST_CASE("omniglot takes exactly its two zips") {
   CHECK(message_of([&] { import_dataset("omniglot", request, folder / "out.h5"); }).find("twice") !=
         std::string::npos);
 }
+
+}  // namespace kshot::omniglot_test

@@ -4,7 +4,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::resize_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -106,3 +107,5 @@ TEST_CASE("resampling names read back; a wrong one is refused with the nearest")
   CHECK(message_of([] { parse_resampling("bilinaer"); }).find("did you mean \"bilinear\"") !=
         std::string::npos);
 }
+
+}  // namespace kshot::resize_test

@@ -6,8 +6,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::sinusoid_test {
 
 DatasetPtr sinusoid(Json options = Json::object()) {
   options["name"] = "sinusoid";
@@ -132,5 +131,4 @@ TEST_CASE("what no sinusoid has is refused") {
   refused([&] { data->load(rows); }, "has no samples");
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::sinusoid_test

@@ -5,7 +5,8 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::synthetic_glyphs_test {
+
 using test::caught;
 
 namespace {
@@ -178,3 +179,5 @@ TEST_CASE(
   CHECK(error->code() == Exit::bad_spec);
   CHECK(std::string(error->what()).find("5000000000 images") != std::string::npos);
 }
+
+}  // namespace kshot::synthetic_glyphs_test

@@ -3,7 +3,7 @@
 #include "datasets/outside_text.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::text_lines_test {
 
 namespace {
 
@@ -47,3 +47,5 @@ TEST_CASE("text from outside is shown on one line, cut, and in UTF-8") {
   CHECK_FALSE(is_utf8("\xe9"));
   CHECK(is_utf8(in_quotes("\xe9")));
 }
+
+}  // namespace kshot::text_lines_test

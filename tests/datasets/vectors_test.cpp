@@ -13,7 +13,8 @@
 #include "tests/datasets/sample_files.h"
 #include "tests/doctest_torch.h"
 
-using namespace kshot;
+namespace kshot::vectors_test {
+
 using namespace kshot::test;
 
 namespace {
@@ -336,3 +337,5 @@ TEST_CASE("what is for images only is refused for vectors") {
   const auto error = caught([&] { load_image(vectors.folder / "x.png", manifest); });
   CHECK(error->code() == Exit::bad_data);
 }
+
+}  // namespace kshot::vectors_test

@@ -10,8 +10,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/toy_dataset.h"
 
-namespace kshot {
-namespace {
+namespace kshot::episode_sampler_test {
 
 using test::caught;
 using test::message_of;
@@ -353,5 +352,4 @@ TEST_CASE("a fixed list of tasks is the first N of its source, over and over") {
                      source->load(std::span(&plan, 1)).query.inputs));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::episode_sampler_test

@@ -7,8 +7,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/toy_dataset.h"
 
-namespace kshot {
-namespace {
+namespace kshot::minibatch_source_test {
 
 using test::toy_dataset;
 
@@ -118,5 +117,4 @@ TEST_CASE("a batch larger than the split is refused with the number of images") 
         "episodes.train.batch is 193, but split \"train\" has only 192 images");
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::minibatch_source_test

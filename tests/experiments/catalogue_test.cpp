@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::catalogue_test {
 
 using test::kshot;
 using test::Outcome;
@@ -99,5 +98,4 @@ TEST_CASE("bench measures training and testing and writes nothing") {
   CHECK(test::files_below(folder.path()) == std::vector<std::string>{"tiny.json"});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::catalogue_test

@@ -6,8 +6,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::command_line_test {
 
 using test::kshot;
 using test::Outcome;
@@ -144,5 +143,4 @@ TEST_CASE("output that cannot be written is an I/O error") {
   CHECK(outcome.one_line_error());
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::command_line_test

@@ -6,8 +6,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::data_command_test {
 
 namespace fs = std::filesystem;
 using test::kshot;
@@ -196,5 +195,4 @@ TEST_CASE("what cannot be imported leaves no pack behind") {
   CHECK(folder.names() == std::set<std::string>{"empty", "file", "pictures"});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::data_command_test

@@ -7,8 +7,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::episodes_command_test {
 
 using test::kshot;
 using test::Outcome;
@@ -95,5 +94,4 @@ TEST_CASE("bad requests write nothing") {
   CHECK(test::files_below(folder.path()) == std::vector<std::string>{"tiny.json"});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::episodes_command_test

@@ -4,8 +4,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::evaluate_command_test {
 
 namespace fs = std::filesystem;
 using test::kshot;
@@ -146,5 +145,4 @@ TEST_CASE("a full disk leaves no half-written evaluation") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::evaluate_command_test

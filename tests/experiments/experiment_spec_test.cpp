@@ -7,8 +7,7 @@
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::experiment_spec_test {
 
 using test::TemporaryFolder;
 
@@ -201,5 +200,4 @@ TEST_CASE("an algorithm that learns from episodes is not given minibatches") {
                  "learns from episodes"));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::experiment_spec_test

@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::experiment_test {
 
 Experiment opened(const Json& changes = Json::object()) {
   Json json = test::tiny_tasks();
@@ -114,5 +113,4 @@ TEST_CASE("the tasks of each split come from its own classes") {
   CHECK(contains(test::message_of([&] { held_out_source(spec, "tset", datasets); }), "\"tset\""));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::experiment_test

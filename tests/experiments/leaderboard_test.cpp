@@ -10,7 +10,8 @@
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
 
-using namespace kshot;
+namespace kshot::leaderboard_test {
+
 using doctest::Approx;
 using kshot::test::message_of;
 using kshot::test::TemporaryFolder;
@@ -409,3 +410,5 @@ TEST_CASE("presets that are meant to be compared meet the same tasks") {
   CHECK(tested_on("nearest-pixel-omniglot-5w1s") == tested_on("protonet-omniglot-5w1s"));
   CHECK(tested_on("nearest-pixel-omniglot-20w1s") == tested_on("protonet-omniglot-20w1s"));
 }
+
+}  // namespace kshot::leaderboard_test

@@ -7,8 +7,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::mini_imagenet_presets_test {
 
 constexpr int64_t kImages = 20;  // of a class: five for support, fifteen queries
 
@@ -56,5 +55,4 @@ TEST_CASE("every miniImageNet preset trains, validates and tests on a pack of th
   CHECK(presets == 16);  // eight methods, one shot and five
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::mini_imagenet_presets_test

@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::predict_command_test {
 
 namespace fs = std::filesystem;
 using test::kshot;
@@ -115,5 +114,4 @@ TEST_CASE("pictures that cannot be used are refused on one line that names them"
   CHECK(kshot(folder.path(), {"predict", run.string(), "--query", "new"}).code == 2);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::predict_command_test

@@ -10,8 +10,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::regression_run_test {
 
 namespace fs = std::filesystem;
 using test::kshot;
@@ -231,5 +230,4 @@ TEST_CASE("the sinusoid presets meet the same test tasks and know their paper's 
   CHECK(list.find("mse 2.19") != std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::regression_run_test

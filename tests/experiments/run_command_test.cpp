@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
 
-namespace kshot {
-namespace {
+namespace kshot::run_command_test {
 
 namespace fs = std::filesystem;
 using test::kshot;
@@ -172,5 +171,4 @@ TEST_CASE("--resume without an unfinished run is refused") {
   CHECK(no_run.err.find("--resume tiny.json: not a run's folder") != std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::run_command_test

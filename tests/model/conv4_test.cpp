@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::conv4_test {
 
 using test::difference;
 using test::numbers;
@@ -325,5 +324,4 @@ TEST_CASE("what does not fit is refused in one line that says why") {
   CHECK(error->code() == Exit::bad_spec);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::conv4_test

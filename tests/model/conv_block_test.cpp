@@ -4,8 +4,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::conv_block_test {
 
 using test::Derivatives;
 using test::derivatives;
@@ -178,5 +177,4 @@ TEST_CASE("a block says which kernels computed it, each way once, in the network
   CHECK(layers[2].paths == Paths{"convolution winograd, the rest reference"});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::conv_block_test

@@ -5,8 +5,7 @@
 #include "tests/model/instruction_sets.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::dense_test {
 
 using test::Derivatives;
 using test::derivatives;
@@ -191,5 +190,4 @@ TEST_CASE("every instruction set of this processor gives the same layer") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::dense_test

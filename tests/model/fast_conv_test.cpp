@@ -10,8 +10,7 @@
 #include "tests/model/instruction_sets.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::fast_conv_test {
 
 using test::Derivatives;
 using test::derivatives;
@@ -253,5 +252,4 @@ TEST_CASE("every instruction set of this processor gives the same convolution") 
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::fast_conv_test

@@ -7,8 +7,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::initialise_test {
 
 const Stream kStream(5, Purpose::initialisation, 0);
 
@@ -106,5 +105,4 @@ TEST_CASE("a layer's first weights do not depend on the other layers") {
   CHECK_FALSE(torch::equal(four["block2.conv.weight"], four["block3.conv.weight"]));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::initialise_test

@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::lstm_cell_test {
 
 using test::derivative_errors;
 using test::Derivatives;
@@ -116,5 +115,4 @@ TEST_CASE("fresh parameters have PyTorch's names, shapes and range") {
   CHECK(lstm_params(params).recurrent_weight.is_same(params["weight_hh"]));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::lstm_cell_test

@@ -3,8 +3,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::mlp_test {
 
 BackbonePtr mlp(Json options = Json::object()) {
   options["name"] = "mlp";
@@ -80,5 +79,4 @@ TEST_CASE("a network without layers is refused") {
   CHECK(std::string(error->what()).find("backbone.hidden") != std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::mlp_test

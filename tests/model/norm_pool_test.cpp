@@ -6,8 +6,7 @@
 #include "tests/model/instruction_sets.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::norm_pool_test {
 
 using test::curved_sum;
 using test::Derivatives;
@@ -342,5 +341,4 @@ TEST_CASE("every instruction set of this processor gives the same numbers") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::norm_pool_test

@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::params_test {
 
 using test::numbers;
 
@@ -104,5 +103,4 @@ TEST_CASE("new values keep names, roles and groups, and their number must fit") 
   CHECK_THROWS_AS(params.with_values(values), c10::Error);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::params_test

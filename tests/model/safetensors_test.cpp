@@ -8,8 +8,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::safetensors_test {
 
 using test::caught;
 using test::message_of;
@@ -233,5 +232,4 @@ TEST_CASE("every missing, extra and misshapen tensor is named, in one line") {
   CHECK(message.find('\n') == std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::safetensors_test

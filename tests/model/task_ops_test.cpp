@@ -5,8 +5,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::task_ops_test {
 
 using test::derivative_errors;
 using test::Derivatives;
@@ -544,5 +543,4 @@ TEST_CASE("given statistics that lack the layer are a defect with a name") {
   CHECK(std::string(error->what()).find("block2.norm") != std::string::npos);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::task_ops_test

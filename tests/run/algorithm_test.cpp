@@ -4,8 +4,7 @@
 
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::algorithm_test {
 
 TEST_CASE("a task's loss is the mean cross-entropy of its images; tasks stay apart") {
   const Tensor logits =
@@ -77,5 +76,4 @@ TEST_CASE("a task's random numbers depend on its global index, not on its place 
         alone.stream(Purpose::algorithm, 0).next_u64());
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::algorithm_test

@@ -10,8 +10,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
 
-namespace kshot {
-namespace {
+namespace kshot::checkpoint_test {
 
 using test::caught;
 using test::numbers;
@@ -161,5 +160,4 @@ TEST_CASE("a folder that is not there is the disk's fault") {
   CHECK(error->code() == Exit::io);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::checkpoint_test

@@ -8,7 +8,8 @@
 #include "framework/base/error.h"
 #include "framework/base/rng.h"
 
-using namespace kshot;
+namespace kshot::comparison_test {
+
 using doctest::Approx;
 
 namespace {
@@ -234,3 +235,5 @@ TEST_CASE("correction for many comparisons can join methods that one comparison 
   CHECK(holm(std::vector<double>{0.02})[0] < 0.05);
   CHECK(holm(std::vector<double>{0.02, 0.02, 0.9})[0] == near(0.06));
 }
+
+}  // namespace kshot::comparison_test

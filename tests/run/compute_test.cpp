@@ -6,8 +6,7 @@
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::compute_test {
 
 using test::same_bits;
 using test::small_algorithm;
@@ -186,5 +185,4 @@ TEST_CASE("tasks arrive on the device's dtype with the LibTorch threads that the
               {.dtype = torch::kDouble, .intra_op_threads = 2});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::compute_test

@@ -6,8 +6,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 
-namespace kshot {
-namespace {
+namespace kshot::ensemble_test {
 
 using test::ScriptedAlgorithm;
 using test::ScriptedSource;
@@ -132,5 +131,4 @@ TEST_CASE("the models answer by the mean of their logits") {
   CHECK(torch::equal(alone->logits(query), torch::ones({1, 3, 2})));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::ensemble_test

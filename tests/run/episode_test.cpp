@@ -4,8 +4,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 
-namespace kshot {
-namespace {
+namespace kshot::episode_test {
 
 Episodes three_tasks() {
   const test::ScriptedSource source;
@@ -116,5 +115,4 @@ TEST_CASE("the sha256 of an episode set changes with every part of a plan") {
   CHECK(plans_sha256(source, 2) != before);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::episode_test

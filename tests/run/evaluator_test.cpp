@@ -10,8 +10,7 @@
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::evaluator_test {
 
 using test::ScriptedAlgorithm;
 using test::ScriptedSource;
@@ -185,5 +184,4 @@ TEST_CASE("an episode's source classes: a class and its rotations are one") {
   CHECK(source_lists({outcome}, classes) == std::vector<std::vector<int64_t>>{{0, 1, 0}});
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::evaluator_test

@@ -3,8 +3,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
 
-namespace kshot {
-namespace {
+namespace kshot::meta_batch_test {
 
 std::vector<std::vector<uint64_t>> indices_of(const std::vector<TaskPlan>& plans, bool batched) {
   std::vector<std::vector<uint64_t>> pieces;
@@ -30,5 +29,4 @@ TEST_CASE("an iteration has the plans that follow the last one's") {
   for (uint64_t t = 0; t < 4; ++t) CHECK((plans[t] == source.plan(12 + t)));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::meta_batch_test

@@ -8,8 +8,7 @@
 #include "tests/base/full_disk.h"
 #include "tests/base/temporary_folder.h"
 
-namespace kshot {
-namespace {
+namespace kshot::metrics_log_test {
 
 using test::caught;
 using test::TemporaryFolder;
@@ -77,5 +76,4 @@ TEST_CASE("a full disk leaves whole lines only") {
   CHECK(read_file(folder / "metrics.jsonl") == "{\"iteration\":1}\n");
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::metrics_log_test

@@ -7,8 +7,7 @@
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::optimizer_test {
 
 using test::caught;
 using test::message_of;
@@ -333,5 +332,4 @@ TEST_CASE("state of another optimiser, of other parameters or in part is refused
   CHECK(refused({{"name", "adam"}}, one_missing));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::optimizer_test

@@ -8,8 +8,7 @@
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::prefetcher_test {
 
 void check_same(const Episodes& a, const Episodes& b) {
   CHECK((a.plans == b.plans));
@@ -103,5 +102,4 @@ TEST_CASE("no iterations, no tasks") {
   CHECK(source->loads == 0);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::prefetcher_test

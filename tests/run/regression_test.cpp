@@ -13,8 +13,7 @@
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted_curves.h"
 
-namespace kshot {
-namespace {
+namespace kshot::regression_test {
 
 using test::ConstantRegressor;
 using test::ScriptedCurves;
@@ -136,5 +135,4 @@ TEST_CASE("training on regressions logs losses alone, and chooses by them") {
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::regression_test

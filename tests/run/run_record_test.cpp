@@ -10,8 +10,7 @@
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::run_record_test {
 
 using test::caught;
 
@@ -146,5 +145,4 @@ TEST_CASE("peak memory is in bytes and never falls") {
   CHECK(peak_memory_bytes() >= before);
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::run_record_test

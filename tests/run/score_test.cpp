@@ -2,8 +2,7 @@
 
 #include "tests/doctest_torch.h"
 
-namespace kshot {
-namespace {
+namespace kshot::score_test {
 
 TEST_CASE("an accuracy is told in percent, and more of it is better") {
   const Score& score = score_of(TaskKind::classification);
@@ -29,5 +28,4 @@ TEST_CASE("a squared error is told to four digits whatever its size, and less of
   CHECK_FALSE(score.favours_first(0.1));
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::score_test

@@ -8,7 +8,8 @@
 #include "framework/base/error.h"
 #include "framework/base/rng.h"
 
-using namespace kshot;
+namespace kshot::statistics_test {
+
 using doctest::Approx;
 
 namespace {
@@ -307,3 +308,5 @@ TEST_CASE("the class interval holds the truth in at least 94 % where classes do 
   show(found);
   CHECK(found.classes >= 0.94);
 }
+
+}  // namespace kshot::statistics_test

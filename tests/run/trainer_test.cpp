@@ -14,8 +14,7 @@
 #include "tests/run/scripted.h"
 #include "tests/run/toy_learning.h"
 
-namespace kshot {
-namespace {
+namespace kshot::trainer_test {
 
 using test::caught;
 using test::learned;
@@ -592,5 +591,4 @@ TEST_CASE(
   }
 }
 
-}  // namespace
-}  // namespace kshot
+}  // namespace kshot::trainer_test
