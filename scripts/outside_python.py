@@ -1,5 +1,6 @@
-"""A Python of its own for scripts/check_outside: a virtual environment in ~/.cache/kshot with h5py and safetensors, and
-PyTorch from the wheel in which scripts/setup found LibTorch, so that nothing large is installed twice.
+"""A Python of its own for scripts that compare with other programs: a virtual environment in ~/.cache/kshot with h5py,
+safetensors and what the script adds, and PyTorch from the wheel in which scripts/setup found LibTorch, so that nothing
+large is installed twice.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ class Unavailable(Exception):
 
 
 def say(text):
-    print(f"check_outside: {text}", file=sys.stderr, flush=True)
+    print(f"{pathlib.Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
 
 
 def torch_dir():
@@ -48,13 +49,13 @@ def python_for(torch):
     raise Unavailable(f"the PyTorch in {torch} is for Python {version}, which is not here")
 
 
-def fill(folder, python):
+def fill(folder, python, packages):
     new = folder.with_name(folder.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
-    say("installing h5py and safetensors into ~/.cache/kshot (0.2 GB, once)")
+    say(f"installing {', '.join(re.split('[=<>]', package)[0] for package in packages)} into ~/.cache/kshot (once)")
     # Debian's python3 makes no environment with pip inside unless python3-venv is installed.
     pip = [python, "-m", "pip", "--python", new / "bin/python", "install", "--quiet", "--only-binary=:all:",
-           "--no-cache-dir", "--disable-pip-version-check", *PACKAGES]
+           "--no-cache-dir", "--disable-pip-version-check", *packages]
     for command in ([python, "-m", "venv", "--without-pip", new], pip):
         done = subprocess.run(command, text=True, capture_output=True)
         if done.returncode != 0:
@@ -65,18 +66,19 @@ def fill(folder, python):
     new.rename(folder)
 
 
-def enter():
+def enter(further_packages=()):
     """Continues this program in the environment, made if need be; returns the torch folder once it runs there."""
+    packages = [*PACKAGES, *further_packages]
     torch = torch_dir()
     python, version = python_for(torch)
-    folder = CACHE / f"outside-{version}-{hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:8]}"
+    folder = CACHE / f"outside-{version}-{hashlib.sha256(repr(packages).encode()).hexdigest()[:8]}"
     if pathlib.Path(sys.prefix) == folder:
         return torch
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "outside.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            fill(folder, python)
+            fill(folder, python, packages)
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     # A task is too small to share out among threads; large tensors are not to go back to the kernel after each task.
     environment |= {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}

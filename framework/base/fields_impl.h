@@ -1,6 +1,8 @@
 #pragma once
 // The templates behind fields.h; the readers for each type are compiled once, in fields.cpp.
 
+#include <fmt/format.h>
+
 #include <type_traits>
 
 #include "framework/base/fields.h"

@@ -120,7 +120,7 @@ Tensor affine_pool(const Tensor& u, const Tensor& scale, const Tensor& shift,
     if (!differentiated) return passed.y.unflatten(0, {tasks, images});
     chosen = gathered(flat, passed.choice).unflatten(0, {tasks, images});
   }
-  const Tensor z = torch::addcmul(along_channels(shift), chosen, along_channels(scale));
+  Tensor z = torch::addcmul(along_channels(shift), chosen, along_channels(scale));
   if (then.slope == 1) return z;
   return then.slope == 0 ? torch::relu(z) : torch::leaky_relu(z, then.slope);
 }

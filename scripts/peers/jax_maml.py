@@ -17,7 +17,9 @@ class Jax:
                                                     images(problem.query_x), problem.query_y))
         zeros = {k: jnp.zeros_like(v) for k, v in self.weights.items()}
         self.state = (self.weights, zeros, zeros, jnp.zeros((), dtype=problem.dtype))
-        self.gradient = jax.jit(jax.value_and_grad(self.mean_loss))
+        # Not compiled in float64: XLA 0.10.2 then answers wrong losses and NaN gradients on a CPU (64 channels).
+        gradient = jax.value_and_grad(self.mean_loss)
+        self.gradient = gradient if problem.dtype == "float64" else jax.jit(gradient)
         self.step = jax.jit(self.adam_step)
 
     @staticmethod

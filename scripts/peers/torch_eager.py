@@ -22,6 +22,9 @@ class TorchEager:
 
     # ---- the network
 
+    def norm(self, x, gamma, beta):
+        return F.batch_norm(x, None, None, gamma, beta, training=True, eps=self.problem.eps)
+
     def features(self, w, x):
         if not self.problem.images:
             for layer in range(1, self.problem.layers + 1):
@@ -30,8 +33,7 @@ class TorchEager:
         for block in range(1, self.problem.layers + 1):
             name = f"block{block}."
             x = F.conv2d(x, w[name + "conv.weight"], w[name + "conv.bias"], padding=1)
-            x = F.batch_norm(x, None, None, w[name + "norm.weight"], w[name + "norm.bias"], training=True,
-                             eps=self.problem.eps)
+            x = self.norm(x, w[name + "norm.weight"], w[name + "norm.bias"])
             x = F.max_pool2d(F.relu(x), 2)
         return x.flatten(1)
 

@@ -12,6 +12,13 @@ class TorchFunc(TorchEager):
                                                             problem.query_y)]
         self.gradient = torch.func.grad_and_value(self.mean_loss)
 
+    def norm(self, x, gamma, beta):
+        """In plain operations: through F.batch_norm torch.func's second-order gradients are wrong (PyTorch 2.11), by
+        1.5 % of their norm on omniglot64-5w1s, while the losses are right."""
+        variance, mean = torch.var_mean(x, (0, 2, 3), unbiased=False, keepdim=True)
+        along = lambda value: value.view(-1, 1, 1)
+        return (x - mean) * torch.rsqrt(variance + self.problem.eps) * along(gamma) + along(beta)
+
     def one(self, w, support_x, support_y, query_x, query_y):
         for _ in range(self.problem.train_steps):
             gradients = torch.func.grad(self.loss)(w, support_x, support_y)

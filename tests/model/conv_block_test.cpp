@@ -104,7 +104,7 @@ TEST_CASE(
                 if (mode == 1) forward.norm = NormMode::given;
                 if (mode == 2) forward.norm = NormMode::running;
                 if (mode == 3) forward.met = &met, forward.differentiable_met = true;
-                const Tensor y = conv_block(x, p, "b", way.block, forward);
+                Tensor y = conv_block(x, p, "b", way.block, forward);
                 if (mode != 3 || !way.block.norm) return y;
                 return y + met[0].mean.mul(met[0].variance).sum();  // the query set's share
               },
