@@ -26,8 +26,8 @@ Tensor for_each_task(const Tensor& param, int64_t shared_rank, int64_t tasks) {
   TORCH_CHECK(own.size(0) == tasks, "a parameter of shape ", param.sizes(),
               " serves neither all nor ", tasks, " tasks");
   // The parts of one task must lie close together.
-  const bool dense = own.stride(-1) == 1 && (shared_rank == 1 || own.stride(-2) == own.size(-1));
-  return dense ? own : own.contiguous();
+  const bool close = own.stride(-1) == 1 && (shared_rank == 1 || own.stride(-2) == own.size(-1));
+  return close ? own : own.contiguous();
 }
 
 DenseShape shape_of(const Tensor& x, const Tensor& weight) {

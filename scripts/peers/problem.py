@@ -8,7 +8,8 @@ import numpy
 
 
 class Problem:
-    def __init__(self, folder, dtype="float32"):
+    def __init__(self, folder, dtype, tasks=None):
+        """The first so many tasks, or all."""
         folder = pathlib.Path(folder)
         spec = json.loads((folder / "spec.json").read_text())
         arrays = numpy.load(folder / "arrays.npz")
@@ -25,9 +26,10 @@ class Problem:
         short = lambda name: name.removeprefix("weights/").removeprefix("backbone.")
         self.weights = {short(name): self.real(arrays[name]) for name in arrays if name.startswith("weights/")
                         and "running" not in name}
-        self.support_x, self.query_x = self.real(arrays["support_inputs"]), self.real(arrays["query_inputs"])
+        first = lambda name: arrays[name][:tasks]
+        self.support_x, self.query_x = self.real(first("support_inputs")), self.real(first("query_inputs"))
         targets = self.real if not self.images else lambda values: values
-        self.support_y, self.query_y = targets(arrays["support_targets"]), targets(arrays["query_targets"])
+        self.support_y, self.query_y = targets(first("support_targets")), targets(first("query_targets"))
 
     def real(self, values):
         return values.astype(self.dtype)
