@@ -1,7 +1,6 @@
 #include "framework/model/affine_pool.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "framework/model/norm_pool_passes.h"
@@ -11,19 +10,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// Calls work(kernels, portion, its first input element, its first output element) for portions of
-/// the images, side by side.
-template <typename Real, class Work>
-void for_portions(ImageStack stack, const Work& work) {
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, stack.size()));
-  const int64_t images = stack.images;
-  at::parallel_for(0, images, grain, [&](int64_t first, int64_t last) {
-    ImageStack part = stack;
-    part.images = last - first;
-    work(norm_pool_kernels<Real>(), part, first * stack.size(), first * stack.out_size());
-  });
-}
 
 ImageStack pooled_stack(at::IntArrayRef sizes) {
   return {.images = sizes[0],
@@ -36,10 +22,10 @@ ImageStack pooled_stack(at::IntArrayRef sizes) {
 Tensor gather_now(const Tensor& u, const Tensor& choice) {
   Tensor chosen = torch::empty(choice.sizes(), u.options(), at::MemoryFormat::ChannelsLast);
   AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "gather", [&] {
-    for_portions<scalar_t>(pooled_stack(u.sizes()), [&](const auto& kernels, const auto& part,
-                                                        int64_t in, int64_t out) {
-      kernels.gather(part, u.const_data_ptr<scalar_t>() + in, choice.const_data_ptr<Choice>() + out,
-                     chosen.data_ptr<scalar_t>() + out);
+    for_images(pooled_stack(u.sizes()), [&](const ImageStack& part, int64_t in, int64_t out) {
+      norm_pool_kernels<scalar_t>().gather(part, u.const_data_ptr<scalar_t>() + in,
+                                           choice.const_data_ptr<Choice>() + out,
+                                           chosen.data_ptr<scalar_t>() + out);
     });
   });
   return chosen;
@@ -48,11 +34,11 @@ Tensor gather_now(const Tensor& u, const Tensor& choice) {
 Tensor scatter_now(const Tensor& g, const Tensor& choice, at::IntArrayRef sizes) {
   Tensor u = torch::empty(sizes, g.options(), at::MemoryFormat::ChannelsLast);
   AT_DISPATCH_FLOATING_TYPES(g.scalar_type(), "scatter", [&] {
-    for_portions<scalar_t>(
-        pooled_stack(sizes), [&](const auto& kernels, const auto& part, int64_t in, int64_t out) {
-          kernels.scatter(part, g.const_data_ptr<scalar_t>() + out,
-                          choice.const_data_ptr<Choice>() + out, u.data_ptr<scalar_t>() + in);
-        });
+    for_images(pooled_stack(sizes), [&](const ImageStack& part, int64_t in, int64_t out) {
+      norm_pool_kernels<scalar_t>().scatter(part, g.const_data_ptr<scalar_t>() + out,
+                                            choice.const_data_ptr<Choice>() + out,
+                                            u.data_ptr<scalar_t>() + in);
+    });
   });
   return u;
 }

@@ -23,18 +23,6 @@ Tensor empty_output(const TaskImages& images, const Tensor& like, torch::Dtype d
       like.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
 }
 
-/// Calls work(stack, first input element, first output element) for portions of the images, side
-/// by side: images do not touch each other in a map.
-template <typename Work>
-void for_images(const ImageStack& stack, const Work& work) {
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, stack.size()));
-  at::parallel_for(0, stack.images, grain, [&](int64_t first, int64_t last) {
-    ImageStack part = stack;
-    part.images = last - first;
-    work(part, first * stack.size(), first * stack.out_size());
-  });
-}
-
 /// Two sums per channel over `rows`, of chunks side by side, joined in the chunks' order by
 /// join(rows before, rows of the chunk, chunk's first, chunk's second, first, second).
 template <typename Chunk, typename Join>

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
+
+#include <algorithm>
 
 #include "framework/model/norm_pool_kernels.h"
 
@@ -10,6 +13,18 @@
 namespace kshot {
 
 using torch::Tensor;
+
+/// Calls work(stack, first input element, first output element) for portions of the images, side
+/// by side: images do not touch each other in a map.
+template <typename Work>
+void for_images(const ImageStack& stack, const Work& work) {
+  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, stack.size()));
+  at::parallel_for(0, stack.images, grain, [&](int64_t first, int64_t last) {
+    ImageStack part = stack;
+    part.images = last - first;
+    work(part, first * stack.size(), first * stack.out_size());
+  });
+}
 
 /// u [T*N,C,H,W], channels-last, seen task by task.
 struct TaskImages {

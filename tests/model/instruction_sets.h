@@ -2,6 +2,9 @@
 
 #include <hwy/targets.h>
 
+#include <cmath>
+#include <vector>
+
 #include "tests/doctest_torch.h"
 
 namespace kshot::test {
@@ -20,6 +23,18 @@ void for_every_instruction_set(const Check& check) {
     check();
     set_targets(0);
   }
+}
+
+/// Checks that answer(), numbers of our kernels, is the same on each of them to `tolerance`.
+template <class Answer>
+void check_every_instruction_set(float tolerance, const Answer& answer) {
+  const std::vector<float> best = answer();
+  for_every_instruction_set([&] {
+    const std::vector<float> found = answer();
+    REQUIRE(found.size() == best.size());
+    for (size_t i = 0; i < best.size(); ++i)
+      CHECK(std::abs(found[i] - best[i]) <= tolerance * (1 + std::abs(best[i])));
+  });
 }
 
 }  // namespace kshot::test
