@@ -55,7 +55,7 @@ struct How {
 
 /// What a forward pass leaves for the passes back; functions of u that the formulas account for.
 struct Kept {
-  Tensor chosen, choice, mean, inv;
+  Tensor choice, mean, inv;
 };
 
 /// The gradients of u, gamma and beta for the gradient gy of the outputs by the plain composition,
@@ -91,9 +91,9 @@ class NormPoolGradient : public torch::autograd::Function<NormPoolGradient> {
                                const Optional& given_gamma, const Tensor& beta, const Kept& kept,
                                const How& how) {
     const Tensor gamma = given_gamma.value_or(Tensor());
-    const NormGradients found = pass_backward(
-        gy, {.y = {}, .chosen = kept.chosen, .choice = kept.choice}, u,
-        TaskImages(u, how.tasks, how.then.pool), kept.mean, kept.inv, gamma, how.then.slope);
+    const NormGradients found =
+        pass_backward(gy, kept.choice, u, TaskImages(u, how.tasks, how.then.pool), kept.mean,
+                      kept.inv, gamma, how.then.slope);
     context->save_for_backward(
         {gy, u, gamma, beta, kept.choice, kept.mean, kept.inv, found.gamma, found.beta});
     how.keep(context);
@@ -114,8 +114,8 @@ class NormPoolGradient : public torch::autograd::Function<NormPoolGradient> {
                          : torch::zeros_like(u);
     const NormSecond found = pass_second(
         {.u = a, .gamma = or_zeros(cotangents[1], mean), .beta = or_zeros(cotangents[2], mean)}, gy,
-        {.y = {}, .chosen = {}, .choice = saved[4]}, u, TaskImages(u, how.tasks, how.then.pool),
-        mean, saved[6], gamma, {.u = {}, .gamma = saved[7], .beta = saved[8]}, how.then.slope);
+        saved[4], u, TaskImages(u, how.tasks, how.then.pool), mean, saved[6], gamma,
+        {.u = {}, .gamma = saved[7], .beta = saved[8]}, how.then.slope);
     result[0] = found.gy;
     result[1] = found.u;
     if (gamma.defined()) result[2] = found.gamma;
@@ -168,8 +168,8 @@ class BatchNormPool : public torch::autograd::Function<BatchNormPool> {
     const auto [mean, variance] = moments_of(u, images);
     const auto [scale, shift] = scale_and_shift(mean, variance, gamma, beta, how.eps);
     const Passed passed = pass_forward(u, images, scale, shift, how.then.slope, keep);
-    context->save_for_backward({u, gamma, beta, bias, passed.chosen, passed.choice, mean,
-                                torch::rsqrt(variance + how.eps)});
+    context->save_for_backward(
+        {u, gamma, beta, bias, passed.choice, mean, torch::rsqrt(variance + how.eps)});
     how.keep(context);
     const Tensor met = bias.defined() ? mean + bias : mean;
     context->mark_non_differentiable({met, variance});
@@ -188,10 +188,10 @@ class BatchNormPool : public torch::autograd::Function<BatchNormPool> {
     const auto per_task = [&](const Tensor& param) {
       return param.expand({how.tasks, -1}).contiguous();
     };
-    const Tensor shift = beta.defined() ? per_task(beta).detach() : torch::zeros_like(saved[6]);
+    const Tensor shift = beta.defined() ? per_task(beta).detach() : torch::zeros_like(saved[5]);
     const variable_list found =
         NormPoolGradient::apply(gy, u, gamma.defined() ? Optional(per_task(gamma)) : std::nullopt,
-                                shift, Kept{saved[4], saved[5], saved[6], saved[7]}, how);
+                                shift, Kept{saved[4], saved[5], saved[6]}, how);
     result[0] = found[0];
     result[1] = shaped_like(found[1], gamma);
     result[2] = shaped_like(found[2], beta);

@@ -63,7 +63,7 @@ template <typename Real>
 struct ForwardArrays {
   const Real *scale, *shift;
   Real slope;
-  Real *y, *chosen;
+  Real* y;
   Choice* choice;
 };
 
@@ -73,23 +73,19 @@ HWY_INLINE void forward_window(D d, const Real* const* pixels, int64_t c, int64_
                                const ForwardArrays<Real>& to) {
   const Integers<D> di;
   const auto scale = hn::LoadU(d, to.scale + c), shift = hn::LoadU(d, to.shift + c);
-  auto chosen = hn::LoadU(d, pixels[0] + c);
-  auto best = hn::MulAdd(chosen, scale, shift);
+  auto best = hn::MulAdd(hn::LoadU(d, pixels[0] + c), scale, shift);
   auto which = hn::Zero(di);
   for (int k = 1; k < kPixels; ++k) {
-    const auto u = hn::LoadU(d, pixels[k] + c);
-    const auto z = hn::MulAdd(u, scale, shift);
+    const auto z = hn::MulAdd(hn::LoadU(d, pixels[k] + c), scale, shift);
     const auto better = hn::Or(hn::Gt(z, best), hn::IsNaN(z));  // a NaN is never hidden
     best = hn::IfThenElse(better, z, best);
-    chosen = hn::IfThenElse(better, u, chosen);
     which = hn::IfThenElse(hn::RebindMask(di, better),
                            hn::Set(di, static_cast<hn::TFromD<Integers<D>>>(k)), which);
   }
   const auto positive = hn::Gt(best, hn::Zero(d));
   const auto sloped = hn::Mul(best, hn::Set(d, to.slope));
   hn::StoreU(hn::IfThenElse(positive, best, sloped), d, to.y + out + c);
-  if (to.chosen == nullptr) return;
-  hn::StoreU(chosen, d, to.chosen + out + c);
+  if (to.choice == nullptr) return;
   const auto off = hn::IfThenZeroElse(hn::RebindMask(di, positive), hn::Set(di, kNotPositive));
   store_choice(d, hn::Or(which, off), to.choice + out + c);
 }
@@ -110,8 +106,8 @@ HWY_INLINE void forward_stack(const ImageStack& stack, const Real* u,
 
 template <typename Real>
 void forward(const ImageStack& stack, const Real* u, const Real* scale, const Real* shift,
-             Real slope, Real* y, Real* chosen, Choice* choice) {
-  const ForwardArrays<Real> to{scale, shift, slope, y, chosen, choice};
+             Real slope, Real* y, Choice* choice) {
+  const ForwardArrays<Real> to{scale, shift, slope, y, choice};
   if (stack.pool) {
     forward_stack<4>(stack, u, to);
   } else {

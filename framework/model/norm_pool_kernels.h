@@ -12,12 +12,12 @@ struct NormPoolKernels {
   void (*moments)(const Real* u, int64_t rows, int64_t channels, double* mean, double* squares);
 
   /// z = scale u + shift; m = the maximum of z in each window; y = m > 0 ? m : slope m.
-  /// Where `chosen` is not null, it gets the u of the maximum, and `choice` what was passed on.
+  /// Where `choice` is not null, it gets what was passed on.
   void (*forward)(const ImageStack& stack, const Real* u, const Real* scale, const Real* shift,
-                  Real slope, Real* y, Real* chosen, Choice* choice);
+                  Real slope, Real* y, Choice* choice);
 
-  /// With gz = gy (times slope where not positive), per channel over `rows` outputs:
-  /// sum of gz, and sum of gz (chosen - mean).
+  /// With gz = gy (times slope where not positive), per channel over `rows` outputs, whose windows
+  /// chose the pixels `chosen`: sum of gz, and sum of gz (chosen - mean).
   void (*sums)(const Real* gy, const Real* chosen, const Choice* choice, int64_t rows,
                int64_t channels, const Real* mean, Real slope, double* gz_sum, double* gz_u_sum);
 

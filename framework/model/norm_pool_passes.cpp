@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "framework/model/norm_pool_second_kernels.h"
@@ -11,10 +12,9 @@
 namespace kshot {
 namespace {
 
-/// Rows that one thread sums at a time. Fixed, so that no sum depends on the number of threads.
+/// About how many rows one thread sums at a time. Fixed, so that no sum depends on the number of
+/// threads.
 constexpr int64_t kChunkRows = 4096;
-
-int64_t chunks_of(int64_t rows) { return (rows + kChunkRows - 1) / kChunkRows; }
 
 Tensor empty_output(const TaskImages& images, const Tensor& like, torch::Dtype dtype) {
   const ImageStack& task = images.task;
@@ -23,53 +23,44 @@ Tensor empty_output(const TaskImages& images, const Tensor& like, torch::Dtype d
       like.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
 }
 
-/// Two sums per channel over `rows`, of chunks side by side, joined in the chunks' order by
-/// join(rows before, rows of the chunk, chunk's first, chunk's second, first, second).
-template <typename Chunk, typename Join>
-void sum_rows(int64_t rows, int64_t channels, const Chunk& chunk, const Join& join,
-              std::vector<double>& first, std::vector<double>& second) {
-  const auto width = static_cast<size_t>(channels), count = static_cast<size_t>(chunks_of(rows));
-  std::vector<double> firsts(count * width), seconds(count * width);
-  at::parallel_for(0, chunks_of(rows), 1, [&](int64_t begin, int64_t end) {
+/// Mean and sum of squared deviations of `rows` rows, per channel: of chunks side by side, joined
+/// in their order.
+template <typename Real>
+void moments_of_rows(const Real* data, int64_t rows, int64_t channels, std::vector<double>& mean,
+                     std::vector<double>& squares) {
+  const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
+  const auto width = static_cast<size_t>(channels), count = static_cast<size_t>(chunks);
+  const auto rows_of = [&](int64_t i) { return std::min(kChunkRows, rows - i * kChunkRows); };
+  std::vector<double> means(count * width), sums(count * width);
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = i * kChunkRows;
-      chunk(at, std::min(kChunkRows, rows - at), &firsts[static_cast<size_t>(i) * width],
-            &seconds[static_cast<size_t>(i) * width]);
+      norm_pool_kernels<Real>().moments(data + i * kChunkRows * channels, rows_of(i), channels,
+                                        &means[static_cast<size_t>(i) * width],
+                                        &sums[static_cast<size_t>(i) * width]);
     }
   });
-  first.assign(width, 0);
-  second.assign(width, 0);
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t before = static_cast<int64_t>(i) * kChunkRows;
-    const auto n = static_cast<double>(std::min(kChunkRows, rows - before));
+  mean.assign(width, 0);
+  squares.assign(width, 0);
+  for (int64_t i = 0; i < chunks; ++i) {
+    const auto before = static_cast<double>(i * kChunkRows), n = static_cast<double>(rows_of(i));
     for (size_t c = 0; c < width; ++c) {
-      join(static_cast<double>(before), n, firsts[i * width + c], seconds[i * width + c], first[c],
-           second[c]);
+      const size_t part = static_cast<size_t>(i) * width + c;
+      const double delta = means[part] - mean[c];
+      mean[c] += delta * n / (n + before);
+      squares[c] += sums[part] + delta * delta * n * before / (n + before);
     }
   }
 }
 
 template <typename Real>
 Moments moments_as(const Tensor& u, const TaskImages& images) {
-  const auto kernels = norm_pool_kernels<Real>();
   const int64_t channels = images.task.channels, rows = images.rows();
   Tensor mean = torch::empty({images.tasks, channels}, u.options());
   Tensor variance = torch::empty_like(mean);
   std::vector<double> centre, squares;
   for (int64_t t = 0; t < images.tasks; ++t) {
-    const Real* data = u.const_data_ptr<Real>() + t * rows * channels;
-    sum_rows(
-        rows, channels,
-        [&](int64_t at, int64_t count, double* chunk_mean, double* chunk_squares) {
-          kernels.moments(data + at * channels, count, channels, chunk_mean, chunk_squares);
-        },
-        [](double before, double n, double chunk_mean, double chunk_squares, double& all_mean,
-           double& all_squares) {
-          const double delta = chunk_mean - all_mean;
-          all_mean += delta * n / (n + before);
-          all_squares += chunk_squares + delta * delta * n * before / (n + before);
-        },
-        centre, squares);
+    moments_of_rows(u.const_data_ptr<Real>() + t * rows * channels, rows, channels, centre,
+                    squares);
     for (int64_t c = 0; c < channels; ++c) {
       const auto i = static_cast<size_t>(c);
       mean.data_ptr<Real>()[t * channels + c] = static_cast<Real>(centre[i]);
@@ -84,7 +75,7 @@ template <typename Real>
 void forward_as(const Tensor& u, const TaskImages& images, const Tensor& scales,
                 const Tensor& shifts, double slope, Passed& passed) {
   const auto kernels = norm_pool_kernels<Real>();
-  const bool keep = passed.chosen.defined();
+  const bool keep = passed.choice.defined();
   const int64_t in_size = images.task.images * images.task.size(),
                 out_size = images.task.images * images.task.out_size();
   for (int64_t t = 0; t < images.tasks; ++t) {
@@ -95,15 +86,71 @@ void forward_as(const Tensor& u, const TaskImages& images, const Tensor& scales,
                       scales.const_data_ptr<Real>() + channel,
                       shifts.const_data_ptr<Real>() + channel, static_cast<Real>(slope),
                       passed.y.data_ptr<Real>() + out,
-                      keep ? passed.chosen.data_ptr<Real>() + out : nullptr,
                       keep ? passed.choice.data_ptr<Choice>() + out : nullptr);
     });
   }
 }
 
+/// `width` sums over the images of one task: sum(part, first, to) adds up the images from `first`
+/// on. Of chunks of images side by side, joined in their order.
+template <typename Sum>
+std::vector<double> sum_images(const ImageStack& task, int64_t width, const Sum& sum) {
+  const int64_t chunk = std::max<int64_t>(1, kChunkRows / (task.height * task.width)),
+                chunks = (task.images + chunk - 1) / chunk;
+  const auto count = static_cast<size_t>(width);
+  std::vector<double> parts(static_cast<size_t>(chunks) * count), sums(count);
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      ImageStack part = task;
+      part.images = std::min(chunk, task.images - i * chunk);
+      sum(part, i * chunk, &parts[static_cast<size_t>(i) * count]);
+    }
+  });
+  for (size_t i = 0; i < parts.size(); ++i) sums[i % count] += parts[i];
+  return sums;
+}
+
+/// Per channel, over the images of one task: the sums of gz and of gz (chosen - mean), one after
+/// the other.
+template <typename Real>
+std::vector<double> first_sums(const ImageStack& task, const Real* gy, const Choice* choice,
+                               const Real* u, const Real* mean, Real slope) {
+  const auto kernels = norm_pool_kernels<Real>();
+  return sum_images(
+      task, 2 * task.channels, [&](const ImageStack& part, int64_t first, double* to) {
+        const int64_t out = first * task.out_size(), size = part.images * task.out_size();
+        // Gathered anew: kept from the forward pass it would be a quarter of u all the while.
+        std::unique_ptr<Real[]> gathered;
+        const Real* chosen = u + first * task.size();
+        if (task.pool) {
+          gathered = std::make_unique_for_overwrite<Real[]>(static_cast<size_t>(size));
+          kernels.gather(part, chosen, choice + out, gathered.get());
+          chosen = gathered.get();
+        }
+        kernels.sums(gy + out, chosen, choice + out, size / task.channels, task.channels, mean,
+                     slope, to, to + task.channels);
+      });
+}
+
+/// Per channel, over the images of one task: the sums of a, of a (u - mean) and of a gz, one after
+/// the other.
+template <typename Real>
+std::vector<double> second_sums(const ImageStack& task, const SecondInputs<Real>& from) {
+  return sum_images(task, 3 * task.channels,
+                    [&](const ImageStack& part, int64_t first, double* to) {
+                      SecondInputs<Real> here = from;
+                      here.u += first * task.size();
+                      here.a += first * task.size();
+                      here.gy += first * task.out_size();
+                      here.choice += first * task.out_size();
+                      norm_pool_second_kernels<Real>().sums(part, here, to, to + task.channels,
+                                                            to + 2 * task.channels);
+                    });
+}
+
 /// With h = (u - mean) inv: gu = gamma inv (gz - mean(gz) - h mean(gz h)).
 template <typename Real>
-NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& u,
+NormGradients backward_as(const Tensor& gy, const Tensor& choice, const Tensor& u,
                           const TaskImages& images, const Tensor& mean, const Tensor& inv,
                           const Tensor& gamma, double slope) {
   const auto kernels = norm_pool_kernels<Real>();
@@ -114,25 +161,15 @@ NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& 
       .u = torch::empty_like(u), .gamma = torch::empty_like(mean), .beta = torch::empty_like(mean)};
   const Tensor gammas =
       gamma.defined() ? gamma.detach().expand({images.tasks, -1}).contiguous() : Tensor();
-  std::vector<double> gz, gz_u;
   std::vector<Real> a(static_cast<size_t>(channels)), b(a.size()), c(a.size());
   for (int64_t t = 0; t < images.tasks; ++t) {
     const Real* task_gy = gy.const_data_ptr<Real>() + t * out_size;
-    const Choice* task_choice = passed.choice.const_data_ptr<Choice>() + t * out_size;
+    const Choice* task_choice = choice.const_data_ptr<Choice>() + t * out_size;
+    const Real* task_u = u.const_data_ptr<Real>() + t * in_size;
     const Real* task_mean = mean.const_data_ptr<Real>() + t * channels;
-    sum_rows(
-        out_rows, channels,
-        [&](int64_t at, int64_t count, double* sum, double* product) {
-          const int64_t from = at * channels;
-          kernels.sums(task_gy + from, passed.chosen.const_data_ptr<Real>() + t * out_size + from,
-                       task_choice + from, count, channels, task_mean, static_cast<Real>(slope),
-                       sum, product);
-        },
-        [](double, double, double sum, double product, double& all_sum, double& all_products) {
-          all_sum += sum;
-          all_products += product;
-        },
-        gz, gz_u);
+    const std::vector<double> sums =
+        first_sums(images.task, task_gy, task_choice, task_u, task_mean, static_cast<Real>(slope));
+    const double *gz = sums.data(), *gz_u = gz + channels;
     for (int64_t i = 0; i < channels; ++i) {
       const auto k = static_cast<size_t>(i);
       const auto invs = static_cast<double>(inv.const_data_ptr<Real>()[t * channels + i]);
@@ -147,40 +184,12 @@ NormGradients backward_as(const Tensor& gy, const Passed& passed, const Tensor& 
       c[k] = static_cast<Real>(-gain * gz[k] / rows);
     }
     for_images(images.task, [&](const ImageStack& part, int64_t in, int64_t out) {
-      kernels.backward(part, task_gy + out, task_choice + out,
-                       u.const_data_ptr<Real>() + t * in_size + in, task_mean, a.data(), b.data(),
-                       c.data(), static_cast<Real>(slope),
+      kernels.backward(part, task_gy + out, task_choice + out, task_u + in, task_mean, a.data(),
+                       b.data(), c.data(), static_cast<Real>(slope),
                        result.u.data_ptr<Real>() + t * in_size + in);
     });
   }
   return result;
-}
-
-/// Per channel, over the images of one task: the sums of a, of a (u - mean) and of a gz, one after
-/// the other. Of chunks of images side by side, joined in their order.
-template <typename Real>
-std::vector<double> second_sums(const ImageStack& task, const SecondInputs<Real>& from) {
-  const int64_t chunk = std::max<int64_t>(1, kChunkRows / (task.height * task.width)),
-                chunks = (task.images + chunk - 1) / chunk;
-  const auto width = static_cast<size_t>(3 * task.channels);
-  std::vector<double> parts(static_cast<size_t>(chunks) * width), sums(width);
-  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i * chunk;
-      ImageStack part = task;
-      part.images = std::min(chunk, task.images - first);
-      SecondInputs<Real> here = from;
-      here.u += first * task.size();
-      here.a += first * task.size();
-      here.gy += first * task.out_size();
-      here.choice += first * task.out_size();
-      double* const to = &parts[static_cast<size_t>(i) * width];
-      norm_pool_second_kernels<Real>().sums(part, here, to, to + task.channels,
-                                            to + 2 * task.channels);
-    }
-  });
-  for (size_t i = 0; i < parts.size(); ++i) sums[i % width] += parts[i];
-  return sums;
 }
 
 /// Factors per channel of one task, in the order of SecondFactors.
@@ -217,7 +226,7 @@ class Factors {
 ///   u      <- -inv h gamma d / M
 ///             - gamma inv^2 (mh (gz - m1 - h m2) + m2 (a - mA - h mh)) + q inv (gz - m1 - h m2)
 template <typename Real>
-NormSecond second_as(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+NormSecond second_as(const NormCotangents& of, const Tensor& gy, const Tensor& choice,
                      const Tensor& u, const TaskImages& images, const Tensor& mean,
                      const Tensor& inv, const Tensor& gamma, const NormGradients& first,
                      double slope) {
@@ -235,7 +244,7 @@ NormSecond second_as(const NormCotangents& of, const Tensor& gy, const Passed& p
                                   .mean = mean.const_data_ptr<Real>() + t * channels,
                                   .a = of.u.const_data_ptr<Real>() + in,
                                   .gy = gy.const_data_ptr<Real>() + out,
-                                  .choice = passed.choice.const_data_ptr<Choice>() + out,
+                                  .choice = choice.const_data_ptr<Choice>() + out,
                                   .slope = static_cast<Real>(slope)};
     const std::vector<double> sums = second_sums(images.task, from);
     for (int64_t c = 0; c < channels; ++c) {
@@ -283,7 +292,6 @@ Passed pass_forward(const Tensor& u, const TaskImages& images, const Tensor& sca
                     const Tensor& shift, double slope, bool keep) {
   Passed passed{.y = empty_output(images, u, u.scalar_type())};
   if (keep) {
-    passed.chosen = empty_output(images, u, u.scalar_type());
     passed.choice = empty_output(images, u, torch::kByte);
   }
   const Tensor scales = scale.expand({images.tasks, -1}).contiguous();
@@ -294,20 +302,20 @@ Passed pass_forward(const Tensor& u, const TaskImages& images, const Tensor& sca
   return passed;
 }
 
-NormGradients pass_backward(const Tensor& gy, const Passed& passed, const Tensor& u,
+NormGradients pass_backward(const Tensor& gy, const Tensor& choice, const Tensor& u,
                             const TaskImages& images, const Tensor& mean, const Tensor& inv,
                             const Tensor& gamma, double slope) {
   return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_backward", [&] {
-    return backward_as<scalar_t>(gy, passed, u, images, mean, inv, gamma, slope);
+    return backward_as<scalar_t>(gy, choice, u, images, mean, inv, gamma, slope);
   });
 }
 
-NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Tensor& choice,
                        const Tensor& u, const TaskImages& images, const Tensor& mean,
                        const Tensor& inv, const Tensor& gamma, const NormGradients& first,
                        double slope) {
   return AT_DISPATCH_FLOATING_TYPES(u.scalar_type(), "pass_second", [&] {
-    return second_as<scalar_t>(of, gy, passed, u, images, mean, inv, gamma, first, slope);
+    return second_as<scalar_t>(of, gy, choice, u, images, mean, inv, gamma, first, slope);
   });
 }
 

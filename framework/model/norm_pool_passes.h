@@ -45,8 +45,8 @@ Moments moments_of(const Tensor& u, const TaskImages& images);
 
 /// What the forward pass answers, and leaves for the backward pass.
 struct Passed {
-  Tensor y;                         ///< [T*N,C,h,w], channels-last
-  Tensor chosen = {}, choice = {};  ///< of its shape; undefined where no gradient is asked for
+  Tensor y;            ///< [T*N,C,h,w], channels-last
+  Tensor choice = {};  ///< of its shape; undefined where no gradient is asked for
 };
 
 /// The maxima of scale u + shift through the activation. scale, shift: [C] or [T,C].
@@ -59,8 +59,9 @@ struct NormGradients {
 };
 
 /// The gradient through batch norm by batch statistics (Ioffe & Szegedy 2015) for the gradient `gy`
-/// of Passed::y. mean and inv = 1 / sqrt(variance + eps): [T,C]; gamma: [C], [T,C] or undefined.
-NormGradients pass_backward(const Tensor& gy, const Passed& passed, const Tensor& u,
+/// of Passed::y, whose choices are `choice`. mean and inv = 1 / sqrt(variance + eps): [T,C]; gamma:
+/// [C], [T,C] or undefined.
+NormGradients pass_backward(const Tensor& gy, const Tensor& choice, const Tensor& u,
                             const TaskImages& images, const Tensor& mean, const Tensor& inv,
                             const Tensor& gamma, double slope);
 
@@ -76,7 +77,7 @@ struct NormSecond {
 
 /// The gradient through pass_backward(). All of its arguments, and its answer `first`; gamma is
 /// [T,C] or undefined.
-NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Passed& passed,
+NormSecond pass_second(const NormCotangents& of, const Tensor& gy, const Tensor& choice,
                        const Tensor& u, const TaskImages& images, const Tensor& mean,
                        const Tensor& inv, const Tensor& gamma, const NormGradients& first,
                        double slope);

@@ -299,17 +299,16 @@ std::vector<float> all_passes(int64_t channels) {
   kernels.moments(u.data(), in / channels, channels, first.data(), second_sum.data());
   answer.insert(answer.end(), first.begin(), first.end());
   answer.insert(answer.end(), second_sum.begin(), second_sum.end());
-  kernels.forward(stack, u.data(), scale.data(), shift.data(), 0.1F, y.data(), chosen.data(),
-                  choice.data());
+  kernels.forward(stack, u.data(), scale.data(), shift.data(), 0.1F, y.data(), choice.data());
   answer.insert(answer.end(), y.begin(), y.end());
+  kernels.gather(stack, u.data(), choice.data(), chosen.data());
+  answer.insert(answer.end(), chosen.begin(), chosen.end());
   kernels.sums(gy.data(), chosen.data(), choice.data(), out / channels, channels, shift.data(),
                0.1F, first.data(), second_sum.data());
   answer.insert(answer.end(), second_sum.begin(), second_sum.end());
   kernels.backward(stack, gy.data(), choice.data(), u.data(), shift.data(), scale.data(),
                    shift.data(), scale.data(), 0.1F, gu.data());
   answer.insert(answer.end(), gu.begin(), gu.end());
-  kernels.gather(stack, u.data(), choice.data(), chosen.data());
-  answer.insert(answer.end(), chosen.begin(), chosen.end());
   kernels.scatter(stack, gy.data(), choice.data(), gu.data());
   answer.insert(answer.end(), gu.begin(), gu.end());
 
