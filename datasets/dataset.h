@@ -2,10 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "datasets/mapped_file.h"
 #include "framework/base/plugin.h"
 #include "framework/model/params.h"
 
@@ -64,8 +66,18 @@ class Dataset {
   /// [n, ...shape] of the manifest's dtype, a copy.
   virtual Tensor load(std::span<const int64_t> rows) const = 0;
 
+  /// Says that samples are read from this file on every load.
+  void reads_from(MappedFile file) { file_ = std::move(file); }
+  /// Throws Error(bad_data) where the file that samples are read from was changed meanwhile.
+  void check_unchanged() const {
+    if (file_) file_->check_unchanged();
+  }
+
  protected:
   Manifest manifest_;
+
+ private:
+  std::optional<MappedFile> file_;
 };
 
 /// A data set whose samples are one tensor [M, ...shape]; the tensor may be mapped from a file.

@@ -102,9 +102,12 @@ DatasetPtr map_samples(Manifest manifest, const Hdf5Reader& reader,
     throw Error(Exit::bad_data, "{}: the samples are not of the manifest's shape or type",
                 path.string());
   }
-  const Tensor samples = MappedFile(path).tensor(extent.offset, extent.shape, extent.dtype);
+  const MappedFile file(path);
+  const Tensor samples = file.tensor(extent.offset, extent.shape, extent.dtype);
   check_content(manifest, {&samples, 1}, check, path);
-  return std::make_shared<TensorDataset>(std::move(manifest), samples);
+  const auto dataset = std::make_shared<TensorDataset>(std::move(manifest), samples);
+  dataset->reads_from(file);
+  return dataset;
 }
 
 DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader,
@@ -117,7 +120,8 @@ DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader,
   }
   OriginalImages originals;
   const Hdf5Reader::Extent extent = reader.extent("originals/bytes");
-  originals.bytes = MappedFile(path).tensor(extent.offset, extent.shape, extent.dtype);
+  const MappedFile file(path);
+  originals.bytes = file.tensor(extent.offset, extent.shape, extent.dtype);
   originals.offsets = reader.read("originals/offsets");
   try {
     originals.resampling = parse_resampling(reader.read_text("originals/resampling"));
@@ -126,7 +130,10 @@ DatasetPtr map_originals(Manifest manifest, const Hdf5Reader& reader,
   }
   check_originals(originals, manifest.samples(), path.string());
   check_content(manifest, content_of(originals), check, path);
-  return std::make_shared<OriginalsDataset>(std::move(manifest), std::move(originals));
+  const auto dataset =
+      std::make_shared<OriginalsDataset>(std::move(manifest), std::move(originals));
+  dataset->reads_from(file);
+  return dataset;
 }
 
 DatasetPtr open(const std::filesystem::path& path, Check check) {

@@ -14,26 +14,27 @@ namespace kshot {
 
 struct MappedFile::Region {
   std::string path;
+  int descriptor = -1;
+  struct stat facts{};
   void* memory = MAP_FAILED;
   size_t size = 0;
   ~Region() {
     if (memory != MAP_FAILED) ::munmap(memory, size);
+    if (descriptor >= 0) ::close(descriptor);
   }
 };
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   auto region = std::make_shared<Region>();
   region->path = path.string();
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat facts{};
-  if (descriptor >= 0 && ::fstat(descriptor, &facts) == 0 && facts.st_size > 0) {
-    region->size = static_cast<size_t>(facts.st_size);
-    region->memory = ::mmap(nullptr, region->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  region->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (region->descriptor >= 0 && ::fstat(region->descriptor, &region->facts) == 0 &&
+      region->facts.st_size > 0) {
+    region->size = static_cast<size_t>(region->facts.st_size);
+    region->memory = ::mmap(nullptr, region->size, PROT_READ, MAP_PRIVATE, region->descriptor, 0);
   }
-  const int reason = errno;
-  if (descriptor >= 0) ::close(descriptor);
   if (region->memory == MAP_FAILED) {
-    throw Error(Exit::io, "{}: cannot be mapped: {}", region->path, std::strerror(reason));
+    throw Error(Exit::io, "{}: cannot be mapped: {}", region->path, std::strerror(errno));
   }
   region_ = std::move(region);
 }
@@ -47,6 +48,20 @@ Tensor MappedFile::tensor(uint64_t offset, const std::vector<int64_t>& shape,
   }
   char* start = static_cast<char*>(region_->memory) + offset;
   return torch::from_blob(start, shape, [keep = region_](void*) {}, torch::dtype(dtype));
+}
+
+void MappedFile::check_unchanged() const {
+  struct stat now{};
+  const struct stat& then = region_->facts;
+  const bool same = ::fstat(region_->descriptor, &now) == 0 && now.st_size == then.st_size &&
+                    now.st_mtim.tv_sec == then.st_mtim.tv_sec &&
+                    now.st_mtim.tv_nsec == then.st_mtim.tv_nsec;
+  if (!same) {
+    throw Error(Exit::bad_data,
+                "{}: was written to while it was in use: what was learned since the last "
+                "checkpoint is not kept",
+                region_->path);
+  }
 }
 
 }  // namespace kshot

@@ -18,6 +18,10 @@ class MappedFile {
   /// Throws Error(bad_data) where they reach past its end.
   Tensor tensor(uint64_t offset, const std::vector<int64_t>& shape, torch::Dtype dtype) const;
 
+  /// Throws Error(bad_data) where the file was written to since it was mapped: the memory may show
+  /// other bytes then. A new file of the same name is not this one.
+  void check_unchanged() const;
+
  private:
   struct Region;
   std::shared_ptr<const Region> region_;

@@ -108,6 +108,16 @@ void check_tasks(const Experiment& experiment) {
   if (experiment.backbone) experiment.backbone->output_shape(experiment.test->shapes().input);
 }
 
+/// Retraining takes the validation classes in, for which a classifier of all classes has no
+/// outputs.
+void check_retraining(const ExperimentSpec& spec) {
+  if (!spec.train.retrain_extra || spec.episodes.train.kind != "minibatch") return;
+  throw Error(Exit::bad_spec,
+              "train.retrain_extra is {}, but minibatches train outputs for the training classes "
+              "alone: retraining needs episodes.train.kind \"episodes\"",
+              *spec.train.retrain_extra);
+}
+
 /// An ensemble is made of validated weights of one training.
 void check_ensemble(const Experiment& experiment) {
   const TrainOptions& train = experiment.spec.train;
@@ -224,11 +234,18 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
     }
   }
   check_tasks(experiment);
+  check_retraining(spec);
   check_ensemble(experiment);
   resolve_selection(experiment);
   experiment.resolved = decisive(spec_to_json(experiment.spec), experiment.facts);
   experiment.id = run_id({experiment.resolved, data_hashes(experiment), {}, experiment.compute});
   return experiment;
+}
+
+void Experiment::check_data_unchanged() const {
+  for (const DatasetPtr& data : {train_data, validation_data, test_data}) {
+    if (data) data->check_unchanged();
+  }
 }
 
 Training training_of(const Experiment& experiment, const std::filesystem::path& folder) {
@@ -246,6 +263,7 @@ Training training_of(const Experiment& experiment, const std::filesystem::path& 
   training.seed = spec.seed;
   training.log_every = spec.log.every;
   training.folder = folder;
+  training.check_inputs = [&experiment] { experiment.check_data_unchanged(); };
   return training;
 }
 

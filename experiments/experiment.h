@@ -25,6 +25,9 @@ struct Experiment {
   std::string id;
 
   bool learns() const { return facts.feeds != Feeds::nothing; }
+
+  /// Throws Error(bad_data) where a file of its data was changed since it was opened.
+  void check_data_unchanged() const;
 };
 
 /// Throws Error for everything that could go wrong before step 0. The backbone tells `paths`, if

@@ -1,5 +1,7 @@
 // The kshot command: finds the command, runs it, and turns what went wrong into one line and an
 // exit code.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -7,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <vector>
 
 #include "experiments/commands.h"
@@ -54,6 +57,14 @@ int dispatch(const std::vector<std::string>& words) {
               did_you_mean(words[0], names));
 }
 
+/// Reading a mapped file past its end, where another process cut it, raises this signal.
+extern "C" void on_cut_file(int) {
+  constexpr std::string_view kMessage =
+      "kshot: a data pack was cut short by another process while it was in use\n";
+  std::ignore = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(static_cast<int>(Exit::bad_data));
+}
+
 int report(Exit code, std::string message) {
   // One line, whatever a library put into its message.
   std::replace(message.begin(), message.end(), '\n', ' ');
@@ -88,6 +99,7 @@ int guarded(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ,
               SIG_IGN);  // a file that may not grow is an error to report, not a reason to die
+  std::signal(SIGBUS, kshot::on_cut_file);
   kshot::prepare_devices();
   at::set_num_threads(1);  // parallel work is the task engine's
   return kshot::guarded({argv + 1, argv + argc});

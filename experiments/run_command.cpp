@@ -2,7 +2,8 @@
 #include <filesystem>
 
 #include "experiments/commands.h"
-#include "experiments/run_folder.h"
+#include "experiments/resume.h"
+#include "experiments/run_lock.h"
 #include "experiments/test_summary.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
@@ -62,6 +63,7 @@ int train_and_test(const Experiment& experiment, const RunFolder& folder, bool r
                                     .progress = [&](int64_t done) { progress.update(done); }},
                                    experiment.compute);
   if (!evaluation) return stopped_by_signal(folder.path());
+  experiment.check_data_unchanged();
   write_file_atomically(folder.file("episodes.jsonl"), outcomes_text(evaluation->episodes));
   Json record = record_of(experiment, *evaluation, models[0]);
   if (!train_block.is_null()) record["train"] = train_block;
@@ -70,38 +72,40 @@ int train_and_test(const Experiment& experiment, const RunFolder& folder, bool r
   return 0;
 }
 
+int already_done(const RunFolder& folder) {
+  fmt::print("already done: {} (--again repeats it)\n", folder.path().string());
+  return 0;
+}
+
 /// --again: the run goes to a folder beside the finished one, which it replaces when done.
 int run_again(const Experiment& experiment, const RunFolder& folder, int threads, bool quiet) {
+  const RunLock lock(folder.path());
   const fs::path temporary = folder.path().string() + ".again";
   fs::remove_all(temporary);
   const RunFolder fresh(temporary);
   fresh.begin(experiment, threads);
   const int code = train_and_test(experiment, fresh, false, threads, quiet);
   if (code != 0) return code;
-  const fs::path old = folder.path().string() + ".old";
-  fs::rename(folder.path(), old);
-  fs::rename(temporary, folder.path());
-  fs::remove_all(old);
+  exchange(temporary, folder.path());
+  fs::remove_all(temporary);
   fmt::print("replaced {}\n", folder.path().string());
   return 0;
 }
 
-/// --resume [RUN_DIR]: the spec decides which run it is; a folder that was named must be that one.
-void check_resumable(const RunFolder& folder, const std::string& named) {
-  if (!folder.started()) {
-    throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}",
+/// Begins or goes on in a folder that no other process works in.
+int run_locked(const Experiment& experiment, const RunFolder& folder, bool resume, int threads,
+               bool quiet) {
+  const bool fresh = !fs::exists(folder.path());
+  make_folder(folder.path());
+  const RunLock lock(folder.path());
+  if (folder.finished()) return already_done(folder);  // by another process, just now
+  if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
+    throw Error(Exit::bad_spec,
+                "{} holds an unfinished run: continue it with --resume, or remove it",
                 folder.path().string());
   }
-  std::error_code error;
-  if (!named.empty() && !fs::equivalent(named, folder.path(), error)) {
-    throw Error(Exit::bad_spec, "--resume is {}, but this spec's run is {}: the specs differ",
-                named, folder.path().string());
-  }
-}
-
-/// Writes what stands before step 0, or leaves no trace.
-void begin(const RunFolder& folder, const Experiment& experiment, int threads) {
-  const bool fresh = !fs::exists(folder.path());
+  remove_leftovers(folder.path());
+  remove_leftovers(folder.file("checkpoints"));
   try {
     folder.begin(experiment, threads);
   } catch (...) {
@@ -109,6 +113,7 @@ void begin(const RunFolder& folder, const Experiment& experiment, int threads) {
     if (fresh) fs::remove_all(folder.path(), ignored);
     throw;
   }
+  return train_and_test(experiment, folder, resume, threads, quiet);
 }
 
 /// Which spec, and below which folder its record goes.
@@ -143,18 +148,11 @@ int run(const Arguments& arguments) {
   const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
   catch_stop_signals();
   if (folder.finished()) {
-    if (flag(arguments, "again")) return run_again(experiment, folder, threads, quiet);
-    fmt::print("already done: {} (--again repeats it)\n", folder.path().string());
-    return 0;
+    return flag(arguments, "again") ? run_again(experiment, folder, threads, quiet)
+                                    : already_done(folder);
   }
-  if (resume) check_resumable(folder, arguments["resume"].as<std::string>());
-  if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
-    throw Error(Exit::bad_spec,
-                "{} holds an unfinished run: continue it with --resume, or remove it",
-                folder.path().string());
-  }
-  begin(folder, experiment, threads);
-  return train_and_test(experiment, folder, resume, threads, quiet);
+  if (resume) check_resumable(folder, experiment, arguments["resume"].as<std::string>());
+  return run_locked(experiment, folder, resume, threads, quiet);
 }
 
 }  // namespace

@@ -7,12 +7,6 @@
 namespace kshot {
 namespace {
 
-Json read_json(const std::filesystem::path& path) {
-  Json json = Json::parse(read_file(path), nullptr, false);
-  if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON object", path.string());
-  return json;
-}
-
 Json class_counts(const Experiment& experiment) {
   Json counts = Json::object();
   if (experiment.train) counts["train"] = experiment.train->classes().size();
@@ -23,8 +17,11 @@ Json class_counts(const Experiment& experiment) {
 
 }  // namespace
 
-Json RunFolder::spec() const { return read_json(file("spec.json")); }
-Json RunFolder::result() const { return read_json(file("result.json")); }
+Json RunFolder::read(const std::string& name) const {
+  Json json = Json::parse(read_file(file(name)), nullptr, false);
+  if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON object", file(name).string());
+  return json;
+}
 
 void RunFolder::write(const std::string& name, const Json& json) const {
   write_file_atomically(file(name), json.dump(1) + "\n");

@@ -18,8 +18,10 @@ class RunFolder {
   bool finished() const { return std::filesystem::exists(file("result.json")); }
   bool started() const { return std::filesystem::exists(file("spec.json")); }
 
-  Json spec() const;
-  Json result() const;
+  /// One of its JSON files. Throws Error(io, bad_data).
+  Json read(const std::string& name) const;
+  Json spec() const { return read("spec.json"); }
+  Json result() const { return read("result.json"); }
 
   /// Writes spec.json and env.json. Throws Error(io).
   void begin(const Experiment& experiment, int threads) const;

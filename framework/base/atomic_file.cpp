@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "framework/base/error.h"
+#include "framework/base/fault_point.h"
 
 namespace kshot {
 namespace {
@@ -39,12 +40,23 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+constexpr std::string_view kTemporary = ".tmp";
+
+/// A name beside `path` that no other file of any process has.
+std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  static std::atomic<int> count{0};
+  return folder_of(path) / fmt::format(".{}.{}-{}{}", path.filename().string(), ::getpid(),
+                                       count.fetch_add(1), kTemporary);
+}
+
+bool is_temporary_name(const std::string& name) {
+  return name.starts_with('.') && name.ends_with(kTemporary);
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  static std::atomic<int> count{0};
-  temporary_ = folder_of(path_) / fmt::format(".{}.{}-{}.tmp", path_.filename().string(),
-                                              ::getpid(), count.fetch_add(1));
+  temporary_ = temporary_name(path_);
   descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(path_, "cannot be created");
 }
@@ -56,6 +68,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, size_t size) {
+  fault_point();
   write_all(descriptor_, static_cast<const char*>(data), size, path_);
 }
 
@@ -72,8 +85,11 @@ void AtomicFile::write_at(uint64_t offset, const void* data, size_t size) {
 }
 
 void AtomicFile::commit() {
+  fault_point();
   if (::fsync(descriptor_) != 0) fail(path_, "cannot be flushed to disk");
+  fault_point();
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "cannot be put in place");
+  fault_point();
   ::close(descriptor_);
   descriptor_ = -1;
   sync_folder(folder_of(path_));
@@ -83,6 +99,44 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+void keep_also_as(const std::filesystem::path& path, const std::filesystem::path& other) {
+  const std::filesystem::path temporary = temporary_name(other);
+  std::error_code error;
+  std::filesystem::create_hard_link(path, temporary, error);
+  if (error) std::filesystem::copy_file(path, temporary, error);  // some file systems have no links
+  if (error) throw Error(Exit::io, "{}: cannot be kept: {}", path.string(), error.message());
+  fault_point();
+  if (::rename(temporary.c_str(), other.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    errno = reason;
+    fail(other, "cannot be put in place");
+  }
+  // Where both were one file already, rename does nothing.
+  std::filesystem::remove(temporary, error);
+  fault_point();
+}
+
+void exchange(const std::filesystem::path& first, const std::filesystem::path& second) {
+  if (::renameat2(AT_FDCWD, first.c_str(), AT_FDCWD, second.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno != EINVAL && errno != ENOSYS) fail(second, "cannot be replaced");
+  const std::filesystem::path aside = temporary_name(second);
+  std::error_code error;
+  std::filesystem::rename(second, aside, error);
+  if (!error) std::filesystem::rename(first, second, error);
+  if (!error) std::filesystem::rename(aside, first, error);
+  if (error) throw Error(Exit::io, "{}: cannot be replaced: {}", second.string(), error.message());
+}
+
+void remove_leftovers(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> leftovers;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (is_temporary_name(entry.path().filename().string())) leftovers.push_back(entry.path());
+  }
+  for (const auto& path : leftovers) std::filesystem::remove(path, error);
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -32,6 +32,17 @@ class AtomicFile {
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Puts the file `path` also under the name `other` in the same folder, whatever stood there. It
+/// stays there when `path` is replaced. Throws Error(io).
+void keep_also_as(const std::filesystem::path& path, const std::filesystem::path& other);
+
+/// Lets two files or folders change places, at once where the file system can. Throws Error(io).
+void exchange(const std::filesystem::path& first, const std::filesystem::path& second);
+
+/// Removes what processes that were killed left of their atomic files in a folder, where no other
+/// process writes now.
+void remove_leftovers(const std::filesystem::path& folder);
+
 /// The whole file. Throws Error(io).
 std::string read_file(const std::filesystem::path& path);
 

@@ -1,85 +1,62 @@
 #include "framework/run/checkpoint.h"
 
+#include <optional>
+
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/fault_point.h"
 #include "framework/base/sha256.h"
 
 namespace kshot {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kWeights = "weights/";
 constexpr const char* kOptimizer = "optimizer/";
 
-std::filesystem::path tensor_path(const std::filesystem::path& folder, const std::string& name) {
-  return folder / (name + ".safetensors");
+struct Files {
+  fs::path tensors, state;
+};
+
+Files files_of(const fs::path& folder, const std::string& name) {
+  return {folder / (name + ".safetensors"), folder / (name + ".json")};
 }
 
-std::filesystem::path state_path(const std::filesystem::path& folder, const std::string& name) {
-  return folder / (name + ".json");
+std::string previous_name(const std::string& name) { return name + ".previous"; }
+
+bool are_there(const Files& files) { return fs::exists(files.tensors) && fs::exists(files.state); }
+
+std::string state_text(const Json& state, const std::string& tensors_sha256) {
+  return Json{{"sha256", tensors_sha256},
+              {"state", state},
+              {"state_sha256", sha256_hex(state.dump())}}
+             .dump(1) +
+         "\n";
 }
 
-Json read_state(const std::filesystem::path& folder, const std::string& name) {
-  return Json::parse(read_file(state_path(folder, name)), nullptr, false);
+/// The state in a file, if that is a whole one and of the tensors with this hash.
+std::optional<Json> state_of(const fs::path& path, const std::string& tensors_sha256) {
+  if (!fs::exists(path)) return std::nullopt;
+  const Json json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  const bool whole = json.is_object() && json.contains("state") &&
+                     json.value("state_sha256", Json()) == sha256_hex(json["state"].dump());
+  if (!whole || json.value("sha256", Json()) != tensors_sha256) return std::nullopt;
+  return json["state"];
 }
 
-bool is_entry(const Json& json) {
-  return json.is_object() && json.contains("sha256") && json.contains("state");
+/// Puts bytes into a file that is not in place yet, and reads them back.
+void write_verified(AtomicFile& file, const std::string& bytes, const fs::path& path) {
+  file.write(bytes);
+  if (read_file(file.temporary_path()) != bytes)
+    throw Error(Exit::io, "{}: what was written reads back otherwise", path.string());
 }
 
-/// The newest entry or the one before, whichever the tensors with that hash belong to; else
-/// nullptr.
-const Json* entry_of(const Json& json, const std::string& sha256) {
-  const auto previous = json.find("previous");
-  for (const Json* entry : {&json, previous == json.end() ? nullptr : &*previous}) {
-    if (entry != nullptr && is_entry(*entry) && entry->at("sha256") == sha256) return entry;
-  }
-  return nullptr;
-}
-
-/// The entry of the tensors that lie there, or null.
-Json entry_on_disk(const std::filesystem::path& folder, const std::string& name) {
-  if (!has_checkpoint(folder, name)) return nullptr;
-  const Json json = read_state(folder, name);
-  const Json* entry = entry_of(json, sha256_hex(read_file(tensor_path(folder, name))));
-  if (entry == nullptr) return nullptr;
-  return {{"sha256", entry->at("sha256")}, {"state", entry->at("state")}};
-}
-
-}  // namespace
-
-void save_checkpoint(const std::filesystem::path& folder, const std::string& name,
-                     const Checkpoint& checkpoint) {
-  TensorFile file;
-  file.tensors = to_tensors(checkpoint.weights, kWeights);
-  for (NamedTensor& tensor : to_tensors(checkpoint.optimizer, kOptimizer)) {
-    file.tensors.push_back(std::move(tensor));
-  }
-  file.metadata["format"] = "kshot.checkpoint/1";
-  const std::string bytes = to_safetensors(file);
-  // Two files cannot appear at once. The state goes first and carries the one before: if a kill or
-  // a full disk comes in between, that is the state of the tensors that lie there.
-  const Json entry{{"sha256", sha256_hex(bytes)},
-                   {"state", checkpoint.state},
-                   {"previous", entry_on_disk(folder, name)}};
-  write_file_atomically(state_path(folder, name), entry.dump(1) + "\n");
-  write_file_atomically(tensor_path(folder, name), bytes);
-}
-
-Checkpoint load_checkpoint(const std::filesystem::path& folder, const std::string& name,
-                           const ParamList& like) {
-  const std::string where = tensor_path(folder, name).string();
-  const Json json = read_state(folder, name);
-  if (!is_entry(json))
-    throw Error(Exit::bad_data, "{}: not a checkpoint's state", state_path(folder, name).string());
-  const std::string bytes = read_file(where);
-  const Json* entry = entry_of(json, sha256_hex(bytes));
-  if (entry == nullptr) {
-    throw Error(Exit::bad_data, "{}: its sha256 is not the one in {}; the file was changed or cut",
-                where, state_path(folder, name).filename().string());
-  }
+Checkpoint checkpoint_of(const std::string& bytes, Json state, const ParamList& like,
+                         const std::string& where) {
   const TensorFile file = from_safetensors(bytes, where);
   TensorFile weights;
-  Checkpoint checkpoint;
+  Checkpoint checkpoint{.weights = {}, .optimizer = {}, .state = std::move(state)};
   for (const NamedTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(kOptimizer)) {
       checkpoint.optimizer.add(
@@ -89,13 +66,72 @@ Checkpoint load_checkpoint(const std::filesystem::path& folder, const std::strin
     }
   }
   checkpoint.weights = from_tensors(like, weights, kWeights, where);
-  checkpoint.state = entry->at("state");
   return checkpoint;
 }
 
-bool has_checkpoint(const std::filesystem::path& folder, const std::string& name) {
-  return std::filesystem::exists(tensor_path(folder, name)) &&
-         std::filesystem::exists(state_path(folder, name));
+}  // namespace
+
+void save_checkpoint(const fs::path& folder, const std::string& name, const Checkpoint& checkpoint,
+                     Previous previous) {
+  TensorFile file;
+  file.tensors = to_tensors(checkpoint.weights, kWeights);
+  for (NamedTensor& tensor : to_tensors(checkpoint.optimizer, kOptimizer)) {
+    file.tensors.push_back(std::move(tensor));
+  }
+  file.metadata["format"] = "kshot.checkpoint/1";
+  const std::string bytes = to_safetensors(file);
+  const Files files = files_of(folder, name), before = files_of(folder, previous_name(name));
+  AtomicFile tensors(files.tensors), state(files.state);
+  write_verified(tensors, bytes, files.tensors);
+  write_verified(state, state_text(checkpoint.state, sha256_hex(bytes)), files.state);
+  // Where a save was interrupted or a file was damaged, what was kept before is what counts.
+  if (are_there(files) && state_of(files.state, sha256_file(files.tensors))) {
+    keep_also_as(files.state, before.state);
+    keep_also_as(files.tensors, before.tensors);
+  }
+  // Two files cannot appear at once. In between the new state stands beside the tensors before,
+  // whose own state is the one that was just kept.
+  state.commit();
+  tensors.commit();
+  if (previous == Previous::drop) {
+    std::error_code ignored;
+    fs::remove(before.tensors, ignored);
+    fault_point();
+    fs::remove(before.state, ignored);
+  }
+}
+
+Checkpoint load_checkpoint(const fs::path& folder, const std::string& name, const ParamList& like) {
+  const Files files = files_of(folder, name), before = files_of(folder, previous_name(name));
+  const std::string bytes = read_file(files.tensors);
+  if (!fs::exists(files.state)) read_file(files.state);  // says what is wrong
+  const std::string sha256 = sha256_hex(bytes);
+  std::optional<Json> state = state_of(files.state, sha256);
+  if (!state) state = state_of(before.state, sha256);  // a save was interrupted
+  if (!state) {
+    throw Error(Exit::bad_data, "{}: damaged: it and {} do not fit each other, by their sha256",
+                files.tensors.string(), files.state.filename().string());
+  }
+  return checkpoint_of(bytes, std::move(*state), like, files.tensors.string());
+}
+
+Latest load_latest(const fs::path& folder, const std::string& name, const ParamList& like) {
+  try {
+    return {load_checkpoint(folder, name, like), ""};
+  } catch (const Error& problem) {
+    const std::string before = previous_name(name);
+    if (!are_there(files_of(folder, before))) throw;
+    try {
+      return {load_checkpoint(folder, before, like),
+              fmt::format("{}; going on from the checkpoint before it", problem.what())};
+    } catch (const Error&) {
+      throw problem;
+    }
+  }
+}
+
+bool has_checkpoint(const fs::path& folder, const std::string& name) {
+  return are_there(files_of(folder, name)) || are_there(files_of(folder, previous_name(name)));
 }
 
 }  // namespace kshot

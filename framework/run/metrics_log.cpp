@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "framework/base/error.h"
+#include "framework/base/fault_point.h"
 
 namespace kshot {
 
@@ -31,6 +32,7 @@ MetricsLog::~MetricsLog() {
 
 void MetricsLog::append(const Json& line) {
   const std::string text = line.dump() + "\n";
+  fault_point();
   size_t written = 0;
   while (written < text.size()) {
     const ssize_t count = ::write(descriptor_, text.data() + written, text.size() - written);
@@ -39,6 +41,11 @@ void MetricsLog::append(const Json& line) {
     written += static_cast<size_t>(count);
   }
   length_ += text.size();
+  fault_point();
+}
+
+void MetricsLog::flush() {
+  if (::fdatasync(descriptor_) != 0) fail("cannot be flushed to disk");
 }
 
 /// Leaves whole lines behind.

@@ -20,6 +20,8 @@ class MetricsLog {
 
   /// Throws Error(io), on a full disk say; no part of the line stays then.
   void append(const Json& line);
+  /// Makes what was appended outlast a power failure. Throws Error(io).
+  void flush();
   uint64_t length() const { return length_; }
 
  private:

@@ -2,8 +2,8 @@
 
 namespace kshot {
 
-/// From here on SIGINT and SIGTERM ask for an orderly end instead of killing the process; a second
-/// SIGINT kills it after all.
+/// From here on SIGINT, SIGTERM and SIGUSR1 (a batch system's word that time is nearly up) ask for
+/// an orderly end instead of killing the process; a second signal kills it after all.
 void catch_stop_signals();
 
 /// Whether one came.

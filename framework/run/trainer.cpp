@@ -64,8 +64,8 @@ class Trainer {
       const int64_t length = state_.best_iteration + *options_.retrain_extra;
       if (!run_phase(training_.retrain, length, false)) return result(true);
       state_.phase = "done";
-      save("last");
       save("best");
+      save("last");
     }
     return result(false);
   }
@@ -230,14 +230,20 @@ class Trainer {
     Window::fold(window_.accuracies, state_.window_accuracy, nullptr);
   }
 
+  /// Of "last" the one before stays: a resume takes it should the newest be damaged. A damaged
+  /// model cannot be replaced by another one.
   void save(const std::string& name) {
+    training_.check_inputs();
     fold_window();
+    log_->flush();
     state_.metrics_length = log_->length();
-    save_checkpoint(checkpoints_, name, {weights_, optimizer_->state(), write_config(state_)});
+    save_checkpoint(checkpoints_, name, {weights_, optimizer_->state(), write_config(state_)},
+                    name == "last" ? Previous::keep : Previous::drop);
   }
 
   void restore() {
-    const Checkpoint checkpoint = load_checkpoint(checkpoints_, "last", weights_);
+    const auto [checkpoint, warning] = load_latest(checkpoints_, "last", weights_);
+    if (!warning.empty()) fmt::print(stderr, "kshot: warning: {}\n", warning);
     const std::string where = (checkpoints_ / "last.safetensors").string();
     for (size_t i = 0; i < weights_.size(); ++i) {
       Tensor value = weights_.at(i).value;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct Training {
   uint64_t seed = 1;
   int64_t log_every = 100;
   std::filesystem::path folder;  ///< of the run: checkpoints/ and metrics.jsonl go there
+  std::function<void()> check_inputs = [] {};  ///< throws where data changed; before every saving
   bool resume = false;
   bool quiet = false;
 };

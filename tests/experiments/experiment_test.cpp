@@ -92,6 +92,13 @@ TEST_CASE("only minibatches have epochs") {
   CHECK(contains(refusal({{"train", {{"epochs", 2}}}}), "train.epochs"));
 }
 
+TEST_CASE("minibatches cannot be retrained with more classes") {
+  const std::string said = refusal({{"algorithm", {{"name", "test_minibatch"}}},
+                                    {"episodes", {{"train", {{"kind", "minibatch"}}}}},
+                                    {"train", {{"retrain_extra", 2}}}});
+  CHECK(contains(said, "train.retrain_extra is 2, but minibatches"));
+}
+
 TEST_CASE("fresh weights are a function of the seed") {
   const ParamList a = fresh_weights(opened()), b = fresh_weights(opened()),
                   c = fresh_weights(opened({{"seed", 2}}));

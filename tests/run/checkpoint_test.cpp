@@ -6,6 +6,7 @@
 #include "framework/base/error.h"
 #include "tests/base/caught.h"
 #include "tests/base/full_disk.h"
+#include "tests/base/kill.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
@@ -139,18 +140,78 @@ TEST_CASE("a full disk leaves the old checkpoint, whichever file it stops") {
   }
 }
 
-TEST_CASE("a kill between the two files leaves the old checkpoint, also twice in a row") {
-  const TemporaryFolder folder;
-  save_checkpoint(folder.path(), "last", sample(1));
-  const std::string tensors = read_file(folder / "last.safetensors");
-  for (const double scale : {2.0, 3.0}) {
-    save_checkpoint(folder.path(), "last", sample(scale));
-    std::ofstream(folder / "last.safetensors", std::ios::binary)
-        << tensors;  // as if the second file had never come
-    check_equal(load(folder), sample(1));
+TEST_CASE("SIGKILL at any stage of saving leaves the old checkpoint or the new one, also twice") {
+  for (const Previous previous : {Previous::drop, Previous::keep}) {
+    const auto save = [&](const TemporaryFolder& folder, double scale) {
+      save_checkpoint(folder.path(), "last", sample(scale), previous);
+    };
+    int stages = 0;
+    for (int n = 1; ++stages < 100; ++n) {
+      const TemporaryFolder folder;
+      save(folder, 1);
+      if (!test::killed_at(n, [&] { save(folder, 2); })) break;
+      const double found = load(folder).state["iteration"].get<double>() / 10;
+      check_equal(load(folder), sample(found));
+      CHECK((found == 1 || found == 2));
+      for (const int m : {1, 4, 6, 8, 9, 10, 11, 12, 13}) {
+        CAPTURE(n);
+        CAPTURE(m);
+        const TemporaryFolder again;
+        std::filesystem::copy(folder.path(), again.path(),
+                              std::filesystem::copy_options::recursive);
+        test::killed_at(m, [&] { save(again, 3); });
+        const double then = load(again).state["iteration"].get<double>() / 10;
+        check_equal(load(again), sample(then));
+        CHECK((then == found || then == 3));
+        save(again, 4);
+        check_equal(load(again), sample(4));
+      }
+    }
+    CHECK(stages > 10);
+    CHECK(stages < 30);
   }
-  save_checkpoint(folder.path(), "last", sample(4));
-  check_equal(load(folder), sample(4));
+}
+
+TEST_CASE("where the last is damaged the one before is taken, with a word of why") {
+  const TemporaryFolder folder;
+  const auto latest = [&] { return load_latest(folder.path(), "last", sample(0).weights); };
+  const std::string tensors = "last.safetensors", state = "last.json";
+  const auto damage = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder / name, std::ios::binary) << text;
+  };
+  save_checkpoint(folder.path(), "last", sample(1), Previous::keep);
+  save_checkpoint(folder.path(), "last", sample(2), Previous::keep);
+  CHECK(latest().warning.empty());
+  check_equal(latest().checkpoint, sample(2));
+  for (const std::string& name : {tensors, state}) {
+    const std::string good = read_file(folder / name);
+    std::vector<std::string> bad = {"", good.substr(0, good.size() / 2)};
+    for (size_t i = 3; i < good.size(); i += good.size() / 20) {
+      bad.push_back(good);
+      bad.back()[i] = static_cast<char>(bad.back()[i] ^ 2);
+    }
+    for (const std::string& text : bad) {
+      damage(name, text);
+      const Latest found = latest();
+      if (found.warning.empty()) {  // a blank between two values of the state, say
+        check_equal(found.checkpoint, sample(2));
+        CHECK(name == state);
+        continue;
+      }
+      CHECK(found.warning.find("last.safetensors: damaged") != std::string::npos);
+      check_equal(found.checkpoint, sample(1));
+    }
+    // What is saved next does not put the damaged one in the place of the good one before.
+    damage(name, good.substr(0, good.size() / 2));
+    save_checkpoint(folder.path(), "last", sample(3), Previous::keep);
+    check_equal(latest().checkpoint, sample(3));
+    damage(tensors, "");
+    check_equal(latest().checkpoint, sample(1));
+    save_checkpoint(folder.path(), "last", sample(2), Previous::keep);
+  }
+  damage(tensors, "");
+  damage("last.previous.json", "{}");
+  CHECK(caught(latest)->code() == Exit::bad_data);
 }
 
 TEST_CASE("a folder that is not there is the disk's fault") {

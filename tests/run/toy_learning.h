@@ -25,6 +25,12 @@ inline std::shared_ptr<const TaskSource> toy_tasks(const std::vector<std::string
                                           EpisodeStream{splits, seed, Purpose::training_tasks});
 }
 
+/// Minibatches of all classes of these splits.
+inline std::shared_ptr<const TaskSource> toy_batches(const std::vector<std::string>& splits,
+                                                     const ToyOptions& options = {}) {
+  return std::make_shared<MinibatchSource>(toy_dataset(options), DatasetView{}, splits, 32, 1);
+}
+
 inline bool same_bits(const ParamList& a, const ParamList& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {

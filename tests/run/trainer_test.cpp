@@ -1,42 +1,26 @@
 #include "framework/run/trainer.h"
 
-#include <atomic>
 #include <fstream>
-#include <sstream>
 
-#include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/run/evaluator.h"
-#include "framework/run/stop_signal.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
 #include "tests/run/scripted.h"
+#include "tests/run/small_training.h"
 #include "tests/run/toy_learning.h"
 
 namespace kshot::trainer_test {
 
 using test::caught;
 using test::learned;
+using test::metrics;
 using test::ScriptedAlgorithm;
 using test::ScriptedSource;
 using test::TemporaryFolder;
-
-/// The lines of metrics.jsonl, without the wall-clock figures that no comparison reads.
-std::vector<Json> metrics(const TemporaryFolder& folder) {
-  std::istringstream text(read_file(folder / "metrics.jsonl"));
-  std::vector<Json> lines;
-  for (std::string line; std::getline(text, line);) {
-    lines.push_back(Json::parse(line));
-    CHECK(lines.back().erase("time") == 1);
-  }
-  return lines;
-}
-
-TrainingResult train_with(int threads, const Training& training) {
-  TaskEngine engine(threads);
-  return train(engine, training);
-}
+using test::toy_training;
+using test::train_with;
 
 // ---- worked numbers, on a model of one weight vector
 
@@ -347,88 +331,7 @@ TEST_CASE(
   }
 }
 
-// ---- stop and resume
-
-/// Another algorithm that asks for a stop in its n-th call, as a signal would.
-class Interrupted final : public Algorithm {
- public:
-  Interrupted(const Algorithm& inner, int learn_call, int adapt_call = 0)
-      : inner_(inner), learn_call_(learn_call), adapt_call_(adapt_call) {}
-
-  ParamList init(const Shapes& shapes, Stream stream) const override {
-    return inner_.init(shapes, stream);
-  }
-  TaskGradients learn(const ParamList& weights, const Episodes& tasks,
-                      const Context& context) const override {
-    if (++learned_ == learn_call_) set_stop_requested(true);
-    return inner_.learn(weights, tasks, context);
-  }
-  std::unique_ptr<Learner> adapt(const ParamList& weights, const Labelled& support,
-                                 const Shapes& shapes, const Context& context) const override {
-    if (++adapted_ == adapt_call_) set_stop_requested(true);
-    return inner_.adapt(weights, support, shapes, context);
-  }
-  bool transductive() const override { return inner_.transductive(); }
-
- private:
-  const Algorithm& inner_;
-  int learn_call_, adapt_call_;
-  mutable std::atomic<int> learned_{0}, adapted_{0};
-};
-
-Training toy_training(const Algorithm& algorithm, const TemporaryFolder& folder) {
-  Training training;
-  training.algorithm = &algorithm;
-  training.train = test::toy_tasks({"train"}, {.way = 4, .shot = 1, .query = 2});
-  training.retrain = test::toy_tasks({"train", "validation"}, {.way = 4, .shot = 1, .query = 2});
-  training.validation = test::toy_tasks({"validation"}, {.way = 4, .shot = 1, .query = 2}, 1);
-  training.validation_tasks = 5;
-  training.options.iterations = 9;
-  training.options.meta_batch = 2;
-  training.options.validate_every = 4;
-  training.options.retrain_extra = 2;
-  training.optimizer.schedule = {.name = "cosine"};
-  training.log_every = 3;
-  training.folder = folder.path();
-  training.quiet = true;
-  return training;
-}
-
-TEST_CASE(
-    "a stop request ends training after the current step, and a resume gives the same bits as no "
-    "stop") {
-  for (const std::string name : {"protonet", "test_adaptive"}) {
-    const auto algorithm = test::small_algorithm(name);
-    const TemporaryFolder whole_folder;
-    const TrainingResult whole = train_with(1, toy_training(*algorithm, whole_folder));
-    const std::vector<Json> whole_metrics = metrics(whole_folder);
-    // In learning at the start, in the middle of a log window and of a meta-batch, and in the
-    // retraining; in validation in the first and in a later one.
-    struct Call {
-      int learn, adapt;
-    };
-    for (const Call& call : {Call{1, 0}, Call{2, 0}, Call{5, 0}, Call{10, 0}, Call{16, 0},
-                             Call{18, 0}, Call{21, 0}, Call{0, 2}, Call{0, 8}, Call{0, 15}}) {
-      CAPTURE(name);
-      CAPTURE(call.learn);
-      CAPTURE(call.adapt);
-      const TemporaryFolder folder;
-      const Interrupted interrupted(*algorithm, call.learn, call.adapt);
-      const TrainingResult stopped = train_with(1, toy_training(interrupted, folder));
-      set_stop_requested(false);
-      CHECK(stopped.stopped);
-      if (call.adapt == 0 && call.learn <= 18) CHECK(stopped.iterations == (call.learn + 1) / 2);
-      Training rest = toy_training(*algorithm, folder);
-      rest.resume = true;
-      const TrainingResult resumed = train_with(2, rest);
-      CHECK_FALSE(resumed.stopped);
-      CHECK(test::same_bits(resumed.models[0], whole.models[0]));
-      CHECK(resumed.best_iteration == whole.best_iteration);
-      CHECK(resumed.best_validation_accuracy == whole.best_validation_accuracy);
-      CHECK(metrics(folder) == whole_metrics);
-    }
-  }
-}
+// ---- checkpoints
 
 TEST_CASE("a checkpoint comes every 500 iterations, however rare validations are") {
   ScriptedAlgorithm script = with_validation(std::vector<int64_t>(600, 5));
@@ -444,62 +347,6 @@ TEST_CASE("a checkpoint comes every 500 iterations, however rare validations are
   CHECK(
       load_checkpoint(folder / "checkpoints", "last", script.initial).weights["w"].item<float>() ==
       500);
-}
-
-TEST_CASE("a resume after a kill goes back to the last checkpoint and gives the same bits") {
-  const auto algorithm = test::small_algorithm("protonet");
-  const TemporaryFolder whole_folder, folder;
-  const TrainingResult whole = train_with(1, toy_training(*algorithm, whole_folder));
-  // A kill at iteration 7: the run throws there, three steps after the checkpoint of iteration 4.
-  class Killed final : public test::ScriptedSource {
-   public:
-    explicit Killed(std::shared_ptr<const TaskSource> source) : source_(std::move(source)) {}
-    TaskPlan plan(uint64_t index) const override { return source_->plan(index); }
-    Episodes load(std::span<const TaskPlan> plans) const override {
-      if (plans[0].index >= 14) throw std::runtime_error("killed");
-      return source_->load(plans);
-    }
-    Shapes shapes() const override { return source_->shapes(); }
-
-   private:
-    std::shared_ptr<const TaskSource> source_;
-  };
-  Training killed = toy_training(*algorithm, folder);
-  killed.train = std::make_shared<Killed>(killed.train);
-  CHECK_THROWS_WITH(train_with(1, killed), "killed");
-  Training rest = toy_training(*algorithm, folder);
-  rest.resume = true;
-  CHECK(test::same_bits(train_with(1, rest).models[0], whole.models[0]));
-  CHECK(metrics(folder) == metrics(whole_folder));
-}
-
-TEST_CASE(
-    "resuming a finished training changes nothing, and a resume without a checkpoint begins") {
-  const auto algorithm = test::small_algorithm("protonet");
-  const TemporaryFolder folder;
-  Training training = toy_training(*algorithm, folder);
-  training.resume = true;
-  const TrainingResult first = train_with(1, training);
-  const std::string last = read_file(folder / "checkpoints" / "last.safetensors"),
-                    log = read_file(folder / "metrics.jsonl");
-  const TrainingResult again = train_with(1, training);
-  CHECK(test::same_bits(first.models[0], again.models[0]));
-  CHECK(read_file(folder / "checkpoints" / "last.safetensors") == last);
-  CHECK(read_file(folder / "metrics.jsonl") == log);
-}
-
-TEST_CASE("a resume with an optimiser of another kind is refused") {
-  const auto algorithm = test::small_algorithm("protonet");
-  const TemporaryFolder folder;
-  const Interrupted interrupted(*algorithm, 3);
-  train_with(1, toy_training(interrupted, folder));
-  set_stop_requested(false);
-  Training training = toy_training(*algorithm, folder);
-  training.resume = true;
-  training.optimizer.name = "sgd";
-  const auto error = caught([&] { train_with(1, training); });
-  REQUIRE(error);
-  CHECK(error->code() == Exit::bad_data);
 }
 
 // ---- real learning
@@ -545,8 +392,7 @@ Learning learn_toys(const std::string& name, int64_t iterations, int64_t meta_ba
       Registry<AlgorithmPlugin>::instance().find(name).facts.feeds == Feeds::minibatches;
   const test::ToyOptions many{.train = 64};
   if (minibatches) {
-    training.train = std::make_shared<MinibatchSource>(test::toy_dataset(many), DatasetView{},
-                                                       std::vector<std::string>{"train"}, 32, 1);
+    training.train = test::toy_batches({"train"}, many);
   } else {
     training.train = test::toy_tasks({"train"}, shape, 1, many);
   }

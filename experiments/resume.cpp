@@ -1,0 +1,121 @@
+#include "experiments/resume.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "framework/base/device.h"
+#include "framework/base/error.h"
+
+namespace kshot {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The spec by path, without what does not decide a number.
+Json flat_spec(Json spec) {
+  for (const char* key : {"name", "paper", "deviations", "log"}) spec.erase(key);
+  Json flat = spec.flatten();
+  for (auto item = flat.begin(); item != flat.end();)
+    item = item.key().ends_with("/path") ? flat.erase(item) : std::next(item);
+  return flat;
+}
+
+std::string dotted(std::string pointer) {
+  std::replace(pointer.begin(), pointer.end(), '/', '.');
+  return pointer.substr(1);
+}
+
+std::string shown(const Json& flat, const std::string& pointer) {
+  return flat.contains(pointer) ? flat[pointer].dump() : "absent";
+}
+
+void compare(std::vector<std::string>& found, const std::string& what, const std::string& there,
+             const std::string& here) {
+  if (there != here) found.push_back(fmt::format("{} is {} there, {} here", what, there, here));
+}
+
+/// What a run is made with beside its spec.
+std::vector<std::string> other_differences(const RunFolder& other, const Experiment& experiment) {
+  constexpr size_t kDigits = 12;
+  std::vector<std::string> found;
+  const Json there = other.read("env.json"), here = environment(experiment.compute, 1);
+  for (const auto& [key, what] :
+       {std::pair{"source_id", "the hash of kshot's sources"}, std::pair{"libtorch", "LibTorch"},
+        std::pair{"device", "the device"}, std::pair{"dtype", "dtype"}}) {
+    compare(found, what, there.value(key, "").substr(0, kDigits),
+            here.value(key, "").substr(0, kDigits));
+  }
+  compare(found, "the data's sha256",
+          other.read("data.json").value("sha256", "").substr(0, kDigits),
+          experiment.test_data->manifest().sha256.substr(0, kDigits));
+  return found;
+}
+
+std::vector<RunFolder> unfinished_runs(const fs::path& folder) {
+  std::vector<RunFolder> runs;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const RunFolder run(entry.path());
+    if (run.started() && !run.finished()) runs.push_back(run);
+  }
+  return runs;
+}
+
+/// The unfinished run of that name that differs least, with its differences.
+struct Nearest {
+  RunFolder folder;
+  std::vector<std::string> differences;
+};
+std::optional<Nearest> nearest_run(const std::vector<RunFolder>& runs,
+                                   const Experiment& experiment) {
+  std::optional<Nearest> nearest;
+  for (const RunFolder& run : runs) {
+    auto differences = differences_from(run, experiment);
+    if (!nearest || differences.size() < nearest->differences.size())
+      nearest = Nearest{run, std::move(differences)};
+  }
+  return nearest;
+}
+
+[[noreturn]] void refuse(const RunFolder& other, std::vector<std::string> differences) {
+  constexpr size_t kMost = 5;
+  if (differences.empty()) differences = {"its training data differ"};
+  const size_t all = differences.size();
+  if (all > kMost) {
+    differences.resize(kMost);
+    differences.push_back(fmt::format("and {} more", all - kMost));
+  }
+  throw Error(Exit::bad_spec, "--resume: the unfinished run {} is not of this spec: {}",
+              other.path().string(), fmt::join(differences, "; "));
+}
+
+}  // namespace
+
+std::vector<std::string> differences_from(const RunFolder& other, const Experiment& experiment) {
+  const Json there = flat_spec(other.spec()), here = flat_spec(experiment.resolved);
+  std::set<std::string> pointers;
+  for (const Json* side : {&there, &here}) {
+    for (const auto& [pointer, value] : side->items()) pointers.insert(pointer);
+  }
+  std::vector<std::string> found;
+  for (const std::string& pointer : pointers)
+    compare(found, dotted(pointer), shown(there, pointer), shown(here, pointer));
+  return found.empty() ? other_differences(other, experiment) : found;
+}
+
+void check_resumable(const RunFolder& folder, const Experiment& experiment,
+                     const std::string& named) {
+  std::error_code error;
+  if (!named.empty() && !fs::equivalent(named, folder.path(), error)) {
+    const RunFolder other(named);
+    if (!other.started()) throw Error(Exit::bad_spec, "--resume {}: not a run's folder", named);
+    refuse(other, differences_from(other, experiment));
+  }
+  if (folder.started()) return;
+  const auto nearest = nearest_run(unfinished_runs(folder.path().parent_path()), experiment);
+  if (nearest) refuse(nearest->folder, nearest->differences);
+  throw Error(Exit::bad_spec, "--resume: there is no unfinished run at {}", folder.path().string());
+}
+
+}  // namespace kshot

@@ -1,0 +1,56 @@
+#include "experiments/run_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "framework/base/atomic_file.h"
+#include "framework/base/error.h"
+
+namespace kshot {
+namespace {
+
+/// Whether the open file is the one that has the name: its last owner may just have removed it.
+bool still_named(int descriptor, const std::filesystem::path& path) {
+  struct stat opened{}, named{};
+  return ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+}  // namespace
+
+RunLock::RunLock(const std::filesystem::path& folder) : path_(folder / "lock") {
+  while (true) {
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor_ < 0)
+      throw Error(Exit::io, "{}: cannot be created: {}", path_.string(), std::strerror(errno));
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const int reason = errno;
+      ::close(descriptor_);
+      if (reason != EWOULDBLOCK)
+        throw Error(Exit::io, "{}: cannot be locked: {}", path_.string(), std::strerror(reason));
+      const std::string owner = read_file(path_);
+      throw Error(Exit::io, "{}: another kshot is at work in this run{}", folder.string(),
+                  owner.empty() ? "" : ": process " + owner);
+    }
+    if (still_named(descriptor_, path_)) break;
+    ::close(descriptor_);
+  }
+  const std::string owner = std::to_string(::getpid());
+  if (::ftruncate(descriptor_, 0) != 0 ||
+      ::pwrite(descriptor_, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
+    // The number is for people; the lock holds without it.
+  }
+}
+
+RunLock::~RunLock() {
+  if (still_named(descriptor_, path_)) ::unlink(path_.c_str());
+  ::close(descriptor_);
+}
+
+}  // namespace kshot
