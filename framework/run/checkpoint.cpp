@@ -3,6 +3,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/sha256.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -19,7 +20,7 @@ std::filesystem::path state_path(const std::filesystem::path& folder, const std:
 }
 
 Json read_state(const std::filesystem::path& folder, const std::string& name) {
-  return Json::parse(read_file(state_path(folder, name)), nullptr, false);
+  return parse_strict(read_file(state_path(folder, name))).value;
 }
 
 bool is_entry(const Json& json) {
