@@ -245,6 +245,7 @@ Training training_of(const Experiment& experiment, const std::filesystem::path& 
   training.compute = experiment.compute;
   training.seed = spec.seed;
   training.log_every = spec.log.every;
+  training.tensorboard = spec.log.tensorboard;
   training.folder = folder;
   return training;
 }

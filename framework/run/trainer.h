@@ -25,6 +25,7 @@ struct Training {
   Compute compute;
   uint64_t seed = 1;
   int64_t log_every = 100;
+  bool tensorboard = false;      ///< event files in tensorboard/, too
   std::filesystem::path folder;  ///< of the run: checkpoints/ and metrics.jsonl go there
   bool resume = false;
   bool quiet = false;
