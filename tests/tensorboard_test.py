@@ -5,6 +5,7 @@ and resumed, both when it looks on all the while and when it looks afterwards.
 Usage: tensorboard_test.py TOP KSHOT    exits with 77 where tensorboard cannot be had (no network)
 """
 
+import itertools
 import json
 import logging
 import pathlib
@@ -85,7 +86,8 @@ def require_same(run_folder, *readers):
         where = f"{run_folder.parent.name}, {type(reader).__name__}"
         require(shown.keys() == told.keys(), f"{where}: tags {sorted(shown)}, expected {sorted(told)}")
         for tag in told:
-            require(shown[tag] == told[tag], f"{where}: {tag} is {shown[tag]}, expected {told[tag]}")
+            differ = next((pair for pair in itertools.zip_longest(shown[tag], told[tag]) if pair[0] != pair[1]), None)
+            require(differ is None, f"{where}: {tag} as (shown, told): {differ}")
 
 
 # ---- runs
