@@ -1,6 +1,6 @@
 """A Python of its own for scripts that compare with other programs: a virtual environment in ~/.cache/kshot with h5py,
 safetensors and what the script adds, and PyTorch from the wheel in which scripts/setup found LibTorch, so that nothing
-large is installed twice.
+large is installed twice. A script that needs no PyTorch names all of its packages: enter_with().
 """
 
 import ctypes

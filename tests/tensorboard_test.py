@@ -22,7 +22,7 @@ sys.path.insert(0, str(TOP / "scripts"))
 import outside_python
 
 try:
-    outside_python.enter_with(["tensorboard==2.20.*", "setuptools<81"])
+    outside_python.enter_with(["tensorboard==2.20.*", "setuptools<81"])  # it imports pkg_resources, which 81 has no more
 except outside_python.Unavailable as reason:
     print(f"SKIPPED: {reason}")
     sys.exit(77)
