@@ -262,6 +262,7 @@ Training training_of(const Experiment& experiment, const std::filesystem::path& 
   training.compute = experiment.compute;
   training.seed = spec.seed;
   training.log_every = spec.log.every;
+  training.tensorboard = spec.log.tensorboard;
   training.folder = folder;
   training.check_inputs = [&experiment] { experiment.check_data_unchanged(); };
   return training;

@@ -38,6 +38,9 @@ void EpisodesSpec::describe(Fields& fields) {
 void LogOptions::describe(Fields& fields) {
   fields.option("every", every,
                 {.help = "iterations between two lines of metrics.jsonl", .min = 1});
+  fields.option("tensorboard", tensorboard,
+                {.help = "write the numbers of metrics.jsonl as TensorBoard event files, too, into "
+                         "the run's folder tensorboard/"});
 }
 
 void ExperimentSpec::describe(Fields& fields) {

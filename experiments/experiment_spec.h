@@ -41,6 +41,7 @@ struct EpisodesSpec {
 
 struct LogOptions {
   int64_t every = 100;
+  bool tensorboard = false;
   void describe(Fields& fields);
 };
 

@@ -1,6 +1,6 @@
 """A Python of its own for scripts that compare with other programs: a virtual environment in ~/.cache/kshot with h5py,
 safetensors and what the script adds, and PyTorch from the wheel in which scripts/setup found LibTorch, so that nothing
-large is installed twice.
+large is installed twice. A script that needs no PyTorch names all of its packages: enter_with().
 """
 
 import ctypes
@@ -66,14 +66,11 @@ def fill(folder, python, packages):
     new.rename(folder)
 
 
-def enter(further_packages=()):
-    """Continues this program in the environment, made if need be; returns the torch folder once it runs there."""
-    packages = [*PACKAGES, *further_packages]
-    torch = torch_dir()
-    python, version = python_for(torch)
+def enter_with(packages, python=sys.executable, version="%d.%d" % sys.version_info[:2]):
+    """Continues this program in an environment of these packages, made if need be; returns once it runs there."""
     folder = CACHE / f"outside-{version}-{hashlib.sha256(repr(packages).encode()).hexdigest()[:8]}"
     if pathlib.Path(sys.prefix) == folder:
-        return torch
+        return
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "outside.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -83,6 +80,13 @@ def enter(further_packages=()):
     # A task is too small to share out among threads; large tensors are not to go back to the kernel after each task.
     environment |= {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}
     os.execve(folder / "bin/python", [str(folder / "bin/python"), *sys.argv], environment)
+
+
+def enter(further_packages=()):
+    """The same with PyTorch and what it needs; returns the torch folder."""
+    torch = torch_dir()
+    enter_with([*PACKAGES, *further_packages], *python_for(torch))
+    return torch
 
 
 def empty_library(name):

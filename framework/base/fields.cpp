@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/base/suggest.h"
 
 namespace kshot {
@@ -34,8 +35,7 @@ std::string shown(const Json& json) {
   if (json.is_number_float() && !std::isfinite(json.get<double>())) {
     return fmt::format("{}", json.get<double>());  // JSON would say null
   }
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+  return kshot::shown(json);
 }
 
 /// 1e4 is a float in JSON but an integer to whoever wrote it.

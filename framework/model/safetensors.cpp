@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+#include <tuple>
 
 #include "framework/base/error.h"
 #include "framework/base/fields.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -27,8 +28,11 @@ std::string dtype_name(torch::Dtype dtype) {
   throw Error(Exit::internal, "safetensors cannot hold tensors of type {}", torch::toString(dtype));
 }
 
-/// A name from a file, for a message of one line.
-std::string in_quotes(const std::string& name) { return Json(name).dump(); }
+std::string known_dtypes() {
+  std::vector<std::string> names;
+  for (const auto& entry : kDtypes) names.emplace_back(entry.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 [[noreturn]] void bad(const std::string& where, const std::string& what) {
   throw Error(Exit::bad_data, "{}: not a valid safetensors file: {}", where, what);
@@ -41,19 +45,20 @@ torch::Dtype dtype_of(const Json& entry, const std::string& where, const std::st
       if (*found == known.name) return known.dtype;
     }
   }
-  bad(where, fmt::format("tensor {} has no known dtype", in_quotes(name)));
+  bad(where, fmt::format("tensor {} has dtype {}, expected {}", shown(name),
+                         found == entry.end() ? "none" : shown(*found), known_dtypes()));
 }
 
 std::vector<uint64_t> numbers(const Json& entry, const char* key, const std::string& where,
                               const std::string& name) {
   const auto found = entry.find(key);
   if (found == entry.end() || !found->is_array() || found->size() > 16) {
-    bad(where, fmt::format("tensor {} has no usable \"{}\"", in_quotes(name), key));
+    bad(where, fmt::format("tensor {} has no usable \"{}\"", shown(name), key));
   }
   std::vector<uint64_t> values;
   for (const Json& item : *found) {
     if (!item.is_number_unsigned() || item.get<uint64_t>() > (uint64_t{1} << 48)) {
-      bad(where, fmt::format("tensor {}: \"{}\" holds {}", in_quotes(name), key, item.dump()));
+      bad(where, fmt::format("tensor {}: \"{}\" holds {}", shown(name), key, shown(item)));
     }
     values.push_back(item.get<uint64_t>());
   }
@@ -67,47 +72,69 @@ uint64_t bytes_of(const std::vector<uint64_t>& shape, torch::Dtype dtype, const 
   for (const uint64_t size : shape) {
     // A size of 0 does not excuse the others: LibTorch multiplies them for its strides.
     if (__builtin_mul_overflow(bytes, std::max<uint64_t>(1, size), &bytes)) {
-      bad(where, fmt::format("the shape of tensor {} overflows", in_quotes(name)));
+      bad(where, fmt::format("the shape of tensor {} overflows", shown(name)));
     }
     empty = empty || size == 0;
   }
   return empty ? 0 : static_cast<uint64_t>(bytes);
 }
 
-/// The header, depth-limited: a hostile one may nest brackets until the stack ends.
+/// Tensors lie in an object in the header, their shapes in an array in that.
 Json parse_header(std::string_view text, const std::string& where) {
-  constexpr int kMaxDepth = 8;
-  const auto keep = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) bad(where, "its header is nested too deeply");
-    return true;
-  };
-  Json header = Json::parse(text, keep, /*allow_exceptions=*/false);
-  if (header.is_discarded() || !header.is_object()) bad(where, "its header is not a JSON object");
-  return header;
+  constexpr int kDepth = 3;
+  if (!text.starts_with('{')) bad(where, "its header does not begin with {");
+  StrictJson header = parse_strict(text, kDepth);
+  if (!header.problem.empty()) bad(where, "its header: " + header.problem);
+  return std::move(header.value);
 }
 
-struct Extent {
+/// What the header says of a tensor; offsets count from the end of the header.
+struct Entry {
+  std::string name;
+  torch::Dtype dtype;
+  std::vector<uint64_t> shape;
   uint64_t begin, end;
-  NamedTensor tensor;
 };
 
-Extent read_tensor(const std::string& name, const Json& entry, std::string_view data,
-                   const std::string& where) {
-  if (!entry.is_object())
-    bad(where, fmt::format("the entry of tensor {} is not an object", in_quotes(name)));
-  const torch::Dtype dtype = dtype_of(entry, where, name);
-  const auto shape = numbers(entry, "shape", where, name);
-  const auto offsets = numbers(entry, "data_offsets", where, name);
-  const bool inside = offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= data.size();
-  if (!inside) bad(where, fmt::format("tensor {} lies outside of the file", in_quotes(name)));
+Entry read_entry(const std::string& name, const Json& json, uint64_t data_size,
+                 const std::string& where) {
+  if (!json.is_object())
+    bad(where, fmt::format("the entry of tensor {} is not an object", shown(name)));
+  const torch::Dtype dtype = dtype_of(json, where, name);
+  const auto shape = numbers(json, "shape", where, name);
+  const auto offsets = numbers(json, "data_offsets", where, name);
+  const bool inside = offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= data_size;
+  if (!inside) bad(where, fmt::format("tensor {} lies outside of the file", shown(name)));
   if (offsets[1] - offsets[0] != bytes_of(shape, dtype, where, name)) {
-    bad(where, fmt::format("the shape of tensor {} does not fit its bytes", in_quotes(name)));
+    bad(where, fmt::format("the shape of tensor {} does not fit its bytes", shown(name)));
   }
-  Tensor value = torch::empty(std::vector<int64_t>(shape.begin(), shape.end()), dtype);
-  if (offsets[1] > offsets[0]) {
-    std::memcpy(value.data_ptr(), data.data() + offsets[0], offsets[1] - offsets[0]);
+  return {name, dtype, shape, offsets[0], offsets[1]};
+}
+
+/// Sorts by place; the entries must cover the data without gap or overlap.
+void check_cover(std::vector<Entry>& entries, uint64_t data_size, const std::string& where) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
+  uint64_t covered = 0;
+  for (const Entry& entry : entries) {
+    if (entry.begin != covered)
+      bad(where, fmt::format("a gap or an overlap before tensor {}", shown(entry.name)));
+    covered = entry.end;
   }
-  return {offsets[0], offsets[1], {name, value}};
+  if (covered != data_size) bad(where, "bytes are left over after the last tensor");
+}
+
+NamedTensor read_tensor(const Entry& entry, std::string_view data, const std::string& where) {
+  const std::string_view bytes = data.substr(entry.begin, entry.end - entry.begin);
+  // To C++ a bool of any other byte is undefined behaviour.
+  const auto is_bool = [](char byte) { return byte == 0 || byte == 1; };
+  if (entry.dtype == torch::kBool && !std::all_of(bytes.begin(), bytes.end(), is_bool))
+    bad(where, fmt::format("tensor {} is BOOL, but has bytes above 1", shown(entry.name)));
+  Tensor value =
+      torch::empty(std::vector<int64_t>(entry.shape.begin(), entry.shape.end()), entry.dtype);
+  if (!bytes.empty()) std::memcpy(value.data_ptr(), bytes.data(), bytes.size());
+  return {entry.name, value};
 }
 
 std::string shape_text(const Tensor& tensor) {
@@ -145,31 +172,21 @@ TensorFile from_safetensors(std::string_view bytes, const std::string& where) {
   const Json header = parse_header(bytes.substr(sizeof length, length), where);
   const std::string_view data = bytes.substr(sizeof length + length);
   TensorFile file;
-  std::vector<Extent> extents;
+  std::vector<Entry> entries;
   for (const auto& [name, entry] : header.items()) {
     if (name != "__metadata__") {
-      extents.push_back(read_tensor(name, entry, data, where));
+      entries.push_back(read_entry(name, entry, data.size(), where));
       continue;
     }
     if (!entry.is_object()) bad(where, "its metadata is not an object");
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) bad(where, fmt::format("metadata {} is not text", in_quotes(key)));
+      if (!value.is_string()) bad(where, fmt::format("metadata {} is not text", shown(key)));
       file.metadata[key] = value.get<std::string>();
     }
   }
-  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
-  uint64_t covered = 0;
-  for (Extent& extent : extents) {
-    if (extent.begin != covered) {
-      bad(where,
-          fmt::format("a gap or an overlap before tensor {}", in_quotes(extent.tensor.name)));
-    }
-    covered = extent.end;
-    file.tensors.push_back(std::move(extent.tensor));
-  }
-  if (covered != data.size()) bad(where, "bytes are left over after the last tensor");
+  check_cover(entries, data.size(), where);
+  // Only now that no byte is claimed twice, tensors take as much memory as the file at most.
+  for (const Entry& entry : entries) file.tensors.push_back(read_tensor(entry, data, where));
   return file;
 }
 
@@ -201,7 +218,7 @@ ParamList from_tensors(const ParamList& like, const TensorFile& file, const std:
     found.erase(entry);
   }
   for (const auto& [name, value] : found)
-    problems.push_back(fmt::format("{} is not expected", in_quotes(name)));
+    problems.push_back(fmt::format("{} is not expected", shown(name)));
   if (!problems.empty()) {
     throw Error(Exit::bad_data, "{}: its tensors do not fit: {}", where, fmt::join(problems, "; "));
   }

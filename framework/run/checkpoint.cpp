@@ -6,6 +6,7 @@
 #include "framework/base/error.h"
 #include "framework/base/fault_point.h"
 #include "framework/base/sha256.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -38,7 +39,7 @@ std::string state_text(const Json& state, const std::string& tensors_sha256) {
 /// The state in a file, if that is a whole one and of the tensors with this hash.
 std::optional<Json> state_of(const fs::path& path, const std::string& tensors_sha256) {
   if (!fs::exists(path)) return std::nullopt;
-  const Json json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  const Json json = parse_strict(read_file(path)).value;
   const bool whole = json.is_object() && json.contains("state") &&
                      json.value("state_sha256", Json()) == sha256_hex(json["state"].dump());
   if (!whole || json.value("sha256", Json()) != tensors_sha256) return std::nullopt;

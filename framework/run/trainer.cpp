@@ -12,6 +12,7 @@
 #include "framework/run/prefetcher.h"
 #include "framework/run/score.h"
 #include "framework/run/stop_signal.h"
+#include "framework/run/tensorboard_log.h"
 #include "framework/run/training_state.h"
 
 namespace kshot {
@@ -52,7 +53,9 @@ class Trainer {
     optimizer_.emplace(training_.optimizer, weights_);
     make_folder(checkpoints_);
     if (training_.resume && has_checkpoint(checkpoints_, "last")) restore();
-    log_.emplace(training_.folder / "metrics.jsonl", state_.metrics_length);
+    const std::filesystem::path metrics = training_.folder / "metrics.jsonl";
+    log_.emplace(metrics, state_.metrics_length);
+    if (training_.tensorboard) tensorboard_.emplace(training_.folder / "tensorboard", metrics);
   }
 
   TrainingResult run() {
@@ -134,13 +137,17 @@ class Trainer {
     training_note_ = kind_ == TaskKind::classification
                          ? fmt::format("loss {:.4f}  accuracy {:.2f} %", loss, 100 * accuracy)
                          : score().told(loss);
-    log_->append(
-        {{"phase", state_.phase},
+    log({{"phase", state_.phase},
          {"iteration", state_.iteration},
          {"train", means_json(loss, accuracy)},
          {"lr", scheduled_lr(training_.optimizer.schedule, training_.optimizer.lr,
                              state_.iteration - 1, iterations)},
          {"time", {{"seconds", state_.seconds}, {"tasks_per_second", tasks_per_second()}}}});
+  }
+
+  void log(const Json& line) {
+    log_->append(line);
+    if (tensorboard_) tensorboard_->append(line);
   }
 
   bool validation_due(int64_t iterations) const {
@@ -161,10 +168,10 @@ class Trainer {
     const double accuracy = evaluation->accuracy.mean, loss = evaluation->loss.mean;
     const double value = score_summary(*evaluation).mean;
     state_.validated = state_.iteration;
-    log_->append({{"phase", state_.phase},
-                  {"iteration", state_.iteration},
-                  {"validation", means_json(loss, accuracy)},
-                  {"time", {{"seconds", state_.seconds}}}});
+    log({{"phase", state_.phase},
+         {"iteration", state_.iteration},
+         {"validation", means_json(loss, accuracy)},
+         {"time", {{"seconds", state_.seconds}}}});
     const bool by_accuracy = kind_ == TaskKind::classification && options_.select_by == "accuracy";
     const bool better = by_accuracy ? !state_.best_accuracy || accuracy > *state_.best_accuracy
                                     : !state_.best_loss || loss < *state_.best_loss;
@@ -284,6 +291,7 @@ class Trainer {
   ParamList weights_;
   std::optional<Optimizer> optimizer_;
   std::optional<MetricsLog> log_;
+  std::optional<TensorboardLog> tensorboard_;
   TrainingState state_;
   Window window_;
   std::string training_note_, validation_note_;

@@ -26,6 +26,7 @@ struct Training {
   Compute compute;
   uint64_t seed = 1;
   int64_t log_every = 100;
+  bool tensorboard = false;      ///< event files in tensorboard/, too
   std::filesystem::path folder;  ///< of the run: checkpoints/ and metrics.jsonl go there
   std::function<void()> check_inputs = [] {};  ///< throws where data changed; before every saving
   bool resume = false;

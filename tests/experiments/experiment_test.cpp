@@ -29,7 +29,7 @@ TEST_CASE("the run id changes with what decides the numbers, and with nothing el
   CHECK(id.size() == 12);
   CHECK(opened().id == id);
   CHECK(opened({{"name", "other"}}).id == id);
-  CHECK(opened({{"log", {{"every", 7}}}}).id == id);
+  CHECK(opened({{"log", {{"every", 7}, {"tensorboard", true}}}}).id == id);
   CHECK(opened({{"paper", {{"accuracy", 0.9}}}}).id == id);
   CHECK(opened({{"deviations", {"none"}}}).id == id);
   CHECK(opened({{"seed", 2}}).id != id);
@@ -37,6 +37,16 @@ TEST_CASE("the run id changes with what decides the numbers, and with nothing el
   CHECK(opened({{"dataset", {{"seed", 5}}}}).id != id);
   CHECK(opened({{"dtype", "float64"}}).id != id);
   CHECK(opened({{"train", {{"intra_op_threads", 1}}}}).id != id);
+}
+
+TEST_CASE("what the spec logs is what the training is asked to log") {
+  const Training plain = training_of(opened(), "FOLDER");
+  CHECK(plain.log_every == 100);
+  CHECK_FALSE(plain.tensorboard);
+  const Training asked =
+      training_of(opened({{"log", {{"every", 7}, {"tensorboard", true}}}}), "FOLDER");
+  CHECK(asked.log_every == 7);
+  CHECK(asked.tensorboard);
 }
 
 TEST_CASE("options that an algorithm never looks at do not change its run id") {

@@ -1,5 +1,7 @@
 #include "framework/model/safetensors.h"
 
+#include <sys/resource.h>
+
 #include <cmath>
 #include <cstring>
 
@@ -28,6 +30,12 @@ void check_refused(const std::string& bytes) {
   const std::string message = error->what();
   CHECK(message.starts_with("FILE: "));
   CHECK(message.find('\n') == std::string::npos);
+}
+
+int64_t peak_memory_kilobytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
 }
 
 const std::string kTwo =
@@ -115,10 +123,63 @@ TEST_CASE("a header that is too long, too short or no JSON object is refused") {
     std::memcpy(huge.data(), &length, sizeof length);
     check_refused(huge);
   }
-  for (const char* header : {"", "[]", "1", "null", "{", "{}}", "\xff\xfe", "{\"a\":NaN}",
-                             "{\"a\":1}", "{\"a\":[]}", "{\"a\":{}}"}) {
+  for (const char* header :
+       {"", "[]", "1", "null", "{", "{}}", "\xff\xfe", "{\"a\":NaN}", "{\"a\":1}", "{\"a\":[]}",
+        "{\"a\":{}}", "{\"\xff\":{}}", "{\"\\ud800\":{}}", "{} {}", "{},", "// {}\n{}"}) {
     CAPTURE(header);
     check_refused(file_of(header));
+  }
+}
+
+TEST_CASE("a header begins with its bracket; spaces may follow it, and no NUL") {
+  CHECK_NOTHROW(from_safetensors(file_of("{}   "), "FILE"));
+  for (const char* header : {" {}", "\n{}", "\xef\xbb\xbf{}"}) {
+    CAPTURE(header);
+    check_refused(file_of(header));
+  }
+  check_refused(file_of(std::string("{}\0", 3)));
+  check_refused(file_of(std::string("{}\0{\"a\":1}", 10)));
+}
+
+TEST_CASE("a name that stands twice is refused, though its tensors would fit") {
+  const std::string empty = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  CHECK_NOTHROW(from_safetensors(file_of("{\"a\":" + empty + ",\"b\":" + empty + "}"), "FILE"));
+  check_refused(file_of("{\"a\":" + empty + ",\"a\":" + empty + "}"));
+  check_refused(file_of("{\"a\":1,\"\\u0061\":" + empty + "}"));
+  check_refused(file_of(R"({"a":{"dtype":"F32","dtype":"U8","shape":[0],"data_offsets":[0,0]}})"));
+  check_refused(file_of(R"({"__metadata__":{"k":"1","k":"2"}})"));
+  check_refused(file_of(R"({"__metadata__":{},"__metadata__":{}})"));
+}
+
+TEST_CASE("many tensors on the same bytes are refused before they take any memory") {
+  // 3,000 of a megabyte each, in a file of little more than one.
+  std::string header = "{";
+  for (int i = 0; i < 3000; ++i) {
+    header +=
+        fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1048576],"data_offsets":[0,1048576]}})",
+                    i > 0 ? "," : "", i);
+  }
+  const std::string file = file_of(header + "}", std::string(1048576, 'x'));
+  const int64_t before = peak_memory_kilobytes();
+  check_refused(file);
+  CHECK(peak_memory_kilobytes() - before < 1000000);
+}
+
+TEST_CASE("a BOOL that is neither 0 nor 1 is refused: to C++ it would be no value at all") {
+  const std::string header = R"({"a":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})";
+  CHECK_NOTHROW(from_safetensors(file_of(header, std::string("\0\1", 2)), "FILE"));
+  check_refused(file_of(header, std::string("\1\2", 2)));
+}
+
+TEST_CASE("a message shows no more than the beginning of a long name or value") {
+  const std::string name(1000000, 'n');
+  for (const std::string& header :
+       {"{\"" + name + "\":1}", "{\"a\":{\"dtype\":\"" + name + "\"}}",
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[\"" + name + "\"],\"data_offsets\":[0,0]}}",
+        "{\"" + name + "\":1,\"" + name + "\":1}", "{\"__metadata__\":{\"" + name + "\":1}}"}) {
+    const std::string message = message_of([&] { from_safetensors(file_of(header), "FILE"); });
+    CHECK(message.starts_with("FILE: "));
+    CHECK(message.size() < 300);
   }
 }
 

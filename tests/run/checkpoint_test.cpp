@@ -4,6 +4,7 @@
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/sha256.h"
 #include "tests/base/caught.h"
 #include "tests/base/full_disk.h"
 #include "tests/base/kill.h"
@@ -104,6 +105,30 @@ TEST_CASE("a state file that is none is refused, and a missing file is the disk'
   std::filesystem::remove(folder / "last.safetensors");
   CHECK_FALSE(has_checkpoint(folder.path(), "last"));
   CHECK(caught([&] { load(folder); })->code() == Exit::io);
+}
+
+TEST_CASE("a state nested a million deep, or with a key twice, is refused; saving replaces it") {
+  const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
+  const std::string sha = std::string(64, '0');
+  for (const std::string text :
+       {deep, "{\"sha256\": \"" + sha + "\", \"state\": " + deep + "}",
+        "{\"sha256\": " + deep + ", \"state\": {}}",
+        "{\"sha256\": \"" + sha + "\", \"state\": {}, \"previous\": " + deep + "}",
+        "{\"sha256\": \"" + sha + "\", \"state\": {}, \"state\": {}}"}) {
+    CAPTURE(text.substr(0, 120));
+    const TemporaryFolder folder;
+    save_checkpoint(folder.path(), "last", sample(1));
+    const std::string hash = sha256_hex(read_file(folder / "last.safetensors"));
+    std::string damaged = text;
+    if (const size_t at = damaged.find(sha); at != std::string::npos)
+      damaged.replace(at, sha.size(), hash);
+    std::ofstream(folder / "last.json") << damaged;
+    const auto error = caught([&] { load(folder); });
+    REQUIRE(error);
+    CHECK(error->code() == Exit::bad_data);
+    save_checkpoint(folder.path(), "last", sample(2));
+    check_equal(load(folder), sample(2));
+  }
 }
 
 TEST_CASE("weights of another network are refused by name") {
