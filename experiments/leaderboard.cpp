@@ -46,6 +46,10 @@ std::vector<LeaderboardRow> rows_of(const std::vector<const RecordedRun*>& runs)
     }
     rows[place].runs.push_back(*run);
   }
+  for (LeaderboardRow& row : rows) {
+    std::stable_sort(row.runs.begin(), row.runs.end(),
+                     [](const RecordedRun& a, const RecordedRun& b) { return a.seed < b.seed; });
+  }
   name_methods(rows);
   return rows;
 }

@@ -164,9 +164,9 @@ std::string grid_cell(const LeaderboardTable& table, const LeaderboardRow& row) 
 
 std::vector<std::string> grid_notes(const LeaderboardGrid& grid) {
   std::vector<std::string> notes{
-      "Accuracy in %, mse as it is; +- is the 95 % interval for exactly these tasks, over the mean "
-      "of all seeds. Bold: the best of a column and what cannot be told apart from it on its "
-      "tasks. Nothing is averaged over columns."};
+      "Accuracy in %, mse as it is; +- is the 95 % interval for exactly these tasks.",
+      "A cell is the mean over seeds; nothing is averaged over columns.",
+      "Bold: the best of a column, and what cannot be told apart from it on the same tasks."};
   for (const GridRow& row : grid.rows) {
     if (row.differing.empty()) continue;
     notes.push_back(fmt::format("{} is not set alike in all columns: {}.", row.method,

@@ -40,8 +40,12 @@ bool is_sign(const std::string& text, size_t at) {
 
 std::string escaped(const std::string& text) {
   std::string result;
+  bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text.compare(i, 2, "+-") == 0) {
+    if (text[i] == '"') {
+      result += quoted ? "''" : "``";
+      quoted = !quoted;
+    } else if (text.compare(i, 2, "+-") == 0) {
       result += "$\\pm$";
       ++i;
     } else if (text[i] == '-' && is_sign(text, i)) {

@@ -30,7 +30,7 @@ TableDocument document() {
       {.title = "empty", .cells = {{""}, {""}}},
       {.title = "best", .cells = {{"", true}, {"-1.50 +-  0.25"}}}};
   section.lists = {{.title = "Beyond noise", .items = {"a_b beats x (p < 0.001)"}}};
-  section.notes = {"Accuracy in %."};
+  section.notes = {"Accuracy in %: \"new\"."};
   return {.title = "Leaderboard", .sections = {section}, .notes = {"Unfinished: r_1."}};
 }
 
@@ -48,7 +48,7 @@ TEST_CASE("as text: columns side by side, empty ones left out") {
         "Beyond noise:\n"
         "  a_b beats x (p < 0.001)\n"
         "\n"
-        "Accuracy in %.\n"
+        "Accuracy in %: \"new\".\n"
         "\n"
         "Unfinished: r_1.\n");
   const std::string bold = render_text(document(), true);
@@ -82,7 +82,7 @@ TEST_CASE("as Markdown: what would be a mark is escaped, the best is bold") {
         "\n"
         "- a\\_b beats x (p \\< 0.001)\n"
         "\n"
-        "Accuracy in %.\n"
+        "Accuracy in %: \"new\".\n"
         "\n"
         "Unfinished: r\\_1.\n");
 }
@@ -117,7 +117,7 @@ TEST_CASE("as LaTeX: a booktabs table in which no name is a command") {
         "\\begin{table}\n"
         "  \\centering\n"
         "  \\small\n"
-        "  \\caption{toy \\& co: 2-way. Accuracy in \\%.}\n"
+        "  \\caption{toy \\& co: 2-way. Accuracy in \\%: ``new''.}\n"
         "  \\begin{tabular}{rlr}\n"
         "    \\toprule\n"
         "    rank & method & best \\\\\n"
