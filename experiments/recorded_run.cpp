@@ -223,6 +223,7 @@ RecordedRun statements_of(const fs::path& folder) {
   run.name = block.at("name");
   run.seed = block.at("seed");
   run.tasks = definition_of(run.result);
+  data_hashes(run);  // throws where they are malformed
   return run;
 }
 
@@ -296,8 +297,11 @@ std::vector<EpisodeOutcome> read_episode_lines(const fs::path& folder) {
 }
 
 std::optional<std::vector<std::string>> data_hashes(const RecordedRun& run) {
-  if (run.env.contains("data_sha256"))
-    return run.env["data_sha256"].get<std::vector<std::string>>();
+  if (run.env.contains("data_sha256")) {
+    auto hashes = run.env["data_sha256"].get<std::vector<std::string>>();
+    if (hashes.size() == 3) return hashes;
+    throw Error(Exit::bad_data, "env.json has {} data_sha256, expected 3", hashes.size());
+  }
   const Json episodes = run.spec.value("episodes", Json::object());
   const bool several = std::any_of(episodes.begin(), episodes.end(),
                                    [](const Json& split) { return split.contains("dataset"); });

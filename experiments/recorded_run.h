@@ -46,7 +46,8 @@ struct RecordedRun {
 bool is_recorded_run(const std::filesystem::path& folder);
 
 /// The hashes of the data of train, validation and test, "" where nothing was trained: as env.json
-/// states them, or, in older records, as they follow where the spec names a single data set.
+/// states them, or, in older records, as they follow where the spec names a single data set; absent
+/// where they do not. Throws Error(bad_data) for another number of them than three.
 std::optional<std::vector<std::string>> data_hashes(const RecordedRun& run);
 
 /// What a record states, without the figures that its lines give; what it states is not checked.

@@ -12,7 +12,7 @@ constexpr const char* kStyle = R"(
 body { max-width: 90rem; }
 table { font-size: .9rem; }
 td { white-space: nowrap; }
-td:last-child { white-space: normal; min-width: 12rem; }
+td:last-child { white-space: normal; min-width: 9rem; }
 td.number:last-child { white-space: nowrap; min-width: 0; }
 .best { font-weight: 700; }
 tbody th { color: inherit; font-weight: inherit; white-space: nowrap; }

@@ -2,8 +2,7 @@
 #include "experiments/table_document.h"
 
 #include <algorithm>
-#include <regex>
-#include <sstream>
+#include <map>
 
 #include "framework/base/atomic_file.h"
 #include "tests/base/temporary_folder.h"
@@ -148,33 +147,32 @@ TEST_CASE("kshot leaderboard writes every format, to a file where one is named")
   const TemporaryFolder folder;
   write_record(folder / "results", {});
   write_record(folder / "results", {.name = "beta", .id = "bbbbbbbbbbbb", .right = {1, 2, 3, 1}});
-  const auto formatted = [&](const std::string& format) {
-    return kshot(folder.path(), {"leaderboard", "--format", format});
-  };
-  CHECK(formatted("text").out.starts_with("toy test: 2-way 1-shot"));
-  CHECK(formatted("md").out.find("| rank | method |") != std::string::npos);
-  CHECK(formatted("tex").out.find("\\toprule") != std::string::npos);
-  CHECK(formatted("html").out.starts_with("<!doctype html>"));
-  CHECK(formatted("json").json()["schema"] == "kshot.leaderboard/1");
-  CHECK(kshot(folder.path(), {"leaderboard", "--json"}).out == formatted("json").out);
-  // The same cells in all of them.
-  for (const char* format : {"text", "md", "html", "tex"}) {
-    CAPTURE(format);
-    const std::string out = formatted(format).out;
-    for (const char* cell : {"alpha", "beta", "70.00", "17.50"})
-      CHECK(out.find(cell) != std::string::npos);
-  }
-
+  std::map<std::string, std::string> formatted;
   for (const char* format : {"text", "md", "html", "tex", "json"}) {
     CAPTURE(format);
+    const Outcome printed = kshot(folder.path(), {"leaderboard", "--format", format});
+    CHECK(printed.code == 0);
+    formatted[format] = printed.out;
     const Outcome written =
         kshot(folder.path(), {"leaderboard", "--format", format, "--out", "table"});
     CHECK(written.code == 0);
     CHECK(written.out.empty());
-    CHECK(read_file(folder / "table") == formatted(format).out);
+    CHECK(read_file(folder / "table") == printed.out);
+  }
+  CHECK(formatted["text"].starts_with("toy test: 2-way 1-shot"));
+  CHECK(formatted["md"].find("| rank | method |") != std::string::npos);
+  CHECK(formatted["tex"].find("\\toprule") != std::string::npos);
+  CHECK(formatted["html"].starts_with("<!doctype html>"));
+  CHECK(Json::parse(formatted["json"])["schema"] == "kshot.leaderboard/1");
+  CHECK(kshot(folder.path(), {"leaderboard", "--json"}).out == formatted["json"]);
+  // The same cells in all of them.
+  for (const char* format : {"text", "md", "html", "tex"}) {
+    CAPTURE(format);
+    for (const char* cell : {"alpha", "beta", "70.00", "17.50"})
+      CHECK(formatted[format].find(cell) != std::string::npos);
   }
 
-  const Outcome unknown = formatted("pdf");
+  const Outcome unknown = kshot(folder.path(), {"leaderboard", "--format", "pdf"});
   CHECK(unknown.code == 2);
   CHECK(unknown.one_line_error());
   CHECK(unknown.err.find("\"pdf\", expected text, md, html, tex, json") != std::string::npos);

@@ -283,6 +283,16 @@ TEST_CASE("what is no record at all is a finding, not an end") {
   }
 }
 
+TEST_CASE("what cannot be computed is a finding, too") {
+  const Copied copy;
+  edit_json(copy.run / "data.json", [](Json& data) { data["shape"] = {1, -3, 0}; });
+  CHECK_FALSE(check_record(copy.run).consistent());
+  edit_json(copy.run / "env.json", [](Json& env) { env["data_sha256"] = {"ff"}; });
+  CHECK(has(copy.problems(), "env.json has 1 data_sha256, expected 3"));
+  edit_json(copy.run / "env.json", [](Json& env) { env["data_sha256"] = 3; });
+  CHECK(has(copy.problems(), "not a record"));
+}
+
 TEST_CASE("tasks of turned classes are drawn again") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(
