@@ -119,7 +119,7 @@ Json training_json(const Experiment& experiment, const TrainingTimes& times, int
 }
 
 Json setting_json(const Experiment& experiment, int threads) {
-  const Json env = environment(experiment.compute, threads);
+  const Json env = environment(experiment.identity(), threads);
   Json setting{{"name", experiment.spec.name},
                {"kernels", experiment.spec.kernels},
                {"meta_batch", experiment.spec.train.meta_batch}};

@@ -122,13 +122,12 @@ std::string required(const Arguments& arguments, const char* name, const std::st
   return arguments[name].as<std::string>();
 }
 
-namespace {
-
-/// Columns on the screen: a UTF-8 sequence counts once.
-size_t width_of(const std::string& text) {
+size_t text_width(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
+
+namespace {
 
 bool is_number(const std::string& text) {
   constexpr std::string_view kSigns = "+-", kDigits = "0123456789";
@@ -143,13 +142,13 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const std::string space(widths[i] - width_of(row[i]), ' ');
+      const std::string space(widths[i] - text_width(row[i]), ' ');
       line += (i > 0 ? "  " : "") + (is_number(row[i]) ? space + row[i] : row[i] + space);
     }
     line.erase(line.find_last_not_of(' ') + 1);

@@ -42,6 +42,8 @@ bool flag(const Arguments& arguments, const char* name);
 /// The value of an option that must be given. Throws Error(bad_spec) with the command's usage.
 std::string required(const Arguments& arguments, const char* name, const std::string& usage);
 
+/// Columns on the screen: a UTF-8 sequence counts once.
+size_t text_width(const std::string& text);
 /// A table for people: columns padded to their widest cell, numbers to the right.
 std::string text_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -1,48 +1,13 @@
 // kshot evaluate: tests the weights of a finished run again, as the record says or otherwise.
 #include "experiments/commands.h"
-#include "experiments/reopened_run.h"
+#include "experiments/retest.h"
 #include "experiments/test_summary.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
-#include "framework/base/progress.h"
-#include "framework/run/build_info.h"
 #include "framework/run/stop_signal.h"
 
 namespace kshot {
 namespace {
-
-/// What a test says, as the record has it.
-Json figures_of(const Json& record) {
-  return {{"test", record.value("test", Json())},
-          {"parameters", record.value("parameters", Json())}};
-}
-
-/// Paths of the figures that are not the same to the last digit, with both values.
-std::vector<std::string> differences(const Json& record, const Json& again) {
-  const Json then = figures_of(record).flatten(), now = figures_of(again).flatten();
-  std::vector<std::string> paths, lines;
-  for (const Json& side : {then, now}) {
-    for (const auto& [path, value] : side.items()) {
-      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
-    }
-  }
-  for (const std::string& path : paths) {
-    const Json a = then.value(path, Json()), b = now.value(path, Json());
-    if (a != b)
-      lines.push_back(
-          fmt::format("{}: {} in the record, {} now", path.substr(1), a.dump(), b.dump()));
-  }
-  return lines;
-}
-
-/// The lines of all episodes too, where the record has them as plain text.
-void compare_episodes(const RunFolder& folder, const std::string& lines,
-                      std::vector<std::string>& differing) {
-  const auto path = folder.file("episodes.jsonl");
-  if (std::filesystem::exists(path) && read_file(path) != lines) {
-    differing.emplace_back("episodes.jsonl: predictions, accuracies or losses of single episodes");
-  }
-}
 
 Json record_of_evaluation(const ReopenedRun& run, const Evaluation& evaluation) {
   Json record = record_of(run.experiment, evaluation, run.models[0]);
@@ -62,20 +27,13 @@ RunFolder write_evaluation(const ReopenedRun& run, const Json& record, const std
   return folder;
 }
 
-std::string other_program(const Json& record) {
-  const std::string then = record.at("run").value("source_id", ""), now = build_info().source_id;
-  if (then == now) return "";
-  return fmt::format(" (the record was made by other sources: {}, now {})", then.substr(0, 12),
-                     now.substr(0, 12));
-}
-
 /// Says in words whether the figures came out again. Returns the exit code.
-int tell_sameness(const Json& record, const std::vector<std::string>& differing) {
+int tell_sameness(const ReopenedRun& run, const std::vector<std::string>& differing) {
   if (differing.empty()) {
     fmt::print("the same figures as the record, digit for digit\n");
     return 0;
   }
-  fmt::print("not the figures of the record{}:\n", other_program(record));
+  fmt::print("not the figures of the record{}:\n", other_circumstances(run));
   for (const std::string& line : differing) fmt::print("  {}\n", line);
   return static_cast<int>(Exit::bad_data);
 }
@@ -83,25 +41,15 @@ int tell_sameness(const Json& record, const std::vector<std::string>& differing)
 int run(const Arguments& arguments) {
   const ReopenedRun run = reopen_run(run_path(arguments, evaluate_command().usage),
                                      edits_of(arguments), device_of(arguments));
-  const HeldOutTasks& test = run.experiment.spec.episodes.test;
   catch_stop_signals();
   TaskEngine engine(threads_of(arguments));
-  Progress progress("test", test.count, flag(arguments, "quiet"));
-  const auto evaluation =
-      evaluate(engine, *run.experiment.algorithm, run.models, *run.experiment.test,
-               {.count = test.count,
-                .seed = test.seed,
-                .progress = [&](int64_t done) { progress.update(done); }},
-               run.experiment.compute);
+  const auto evaluation = test_again(run, engine, flag(arguments, "quiet"));
   if (!evaluation) throw Error(Exit::stopped, "stopped by a signal; nothing was written");
 
   const std::string lines = outcomes_text(evaluation->episodes);
   const Json record = record_of_evaluation(run, *evaluation);
   std::vector<std::string> differing;
-  if (!run.changed) {
-    differing = differences(run.record, record);
-    compare_episodes(run.folder, lines, differing);
-  }
+  if (!run.changed) differing = differences_from_record(run, *evaluation);
   const RunFolder folder = write_evaluation(run, record, lines, engine.threads());
   if (flag(arguments, "json")) {
     Json json{{"folder", folder.path().string()}, {"result", record}};
@@ -111,7 +59,7 @@ int run(const Arguments& arguments) {
     return differing.empty() ? 0 : static_cast<int>(Exit::bad_data);
   }
   fmt::print("{}\n{}\n", test_summary(run.experiment, *evaluation), folder.path().string());
-  return run.changed ? 0 : tell_sameness(run.record, differing);
+  return run.changed ? 0 : tell_sameness(run, differing);
 }
 
 }  // namespace

@@ -196,18 +196,26 @@ std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
   return held_out(datasets.open(block), block, tasks, split);
 }
 
-Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
-                           std::shared_ptr<PathLog> paths) {
-  Experiment experiment;
-  experiment.spec = spec;
+PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec, std::shared_ptr<PathLog> paths) {
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
-  experiment.facts = algorithm.facts;
+  PreparedAlgorithm prepared{.facts = algorithm.facts, .backbone = nullptr, .algorithm = nullptr};
   if (algorithm.facts.uses_backbone) {
-    experiment.backbone = with_kernels(
+    prepared.backbone = with_kernels(
         Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone),
         spec.kernels == "fast" ? Kernels::fast : Kernels::reference, std::move(paths));
   }
-  experiment.algorithm = algorithm.make(spec.algorithm, experiment.backbone);
+  prepared.algorithm = algorithm.make(spec.algorithm, prepared.backbone);
+  return prepared;
+}
+
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths) {
+  PreparedAlgorithm prepared = prepare_algorithm(spec, std::move(paths));
+  Experiment experiment;
+  experiment.spec = spec;
+  experiment.facts = prepared.facts;
+  experiment.backbone = prepared.backbone;
+  experiment.algorithm = std::move(prepared.algorithm);
   experiment.compute = {.device = device,
                         .dtype = spec.dtype == "float64" ? torch::kDouble : torch::kFloat,
                         .task_mode = spec.train.task_mode,
@@ -238,7 +246,8 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   check_ensemble(experiment);
   resolve_selection(experiment);
   experiment.resolved = decisive(spec_to_json(experiment.spec), experiment.facts);
-  experiment.id = run_id({experiment.resolved, data_hashes(experiment), {}, experiment.compute});
+  experiment.data_sha256 = data_hashes(experiment);
+  experiment.id = run_id(experiment.identity());
   return experiment;
 }
 

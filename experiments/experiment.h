@@ -22,13 +22,26 @@ struct Experiment {
   DatasetPtr train_data, validation_data, test_data;  ///< often one and the same
   std::shared_ptr<const TaskSource> train, retrain, validation,
       test;  ///< train: absent where nothing is learned
+  /// Of train, validation and test, empty where nothing is trained; of the weights started from.
+  std::vector<std::string> data_sha256, weights_sha256;
   std::string id;
 
+  RunIdentity identity() const { return {resolved, data_sha256, weights_sha256, compute}; }
   bool learns() const { return facts.feeds != Feeds::nothing; }
 
   /// Throws Error(bad_data) where a file of its data was changed since it was opened.
   void check_data_unchanged() const;
 };
+
+/// The algorithm of a spec and the backbone that it uses, if any; needs no data.
+struct PreparedAlgorithm {
+  AlgorithmFacts facts;
+  BackbonePtr backbone;
+  std::unique_ptr<const Algorithm> algorithm;
+};
+/// The backbone tells `paths`, if any, what computes its layers.
+PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec,
+                                    std::shared_ptr<PathLog> paths = nullptr);
 
 /// Throws Error for everything that could go wrong before step 0. The backbone tells `paths`, if
 /// any, what computes its layers.

@@ -3,113 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 
-#include "framework/base/error.h"
+#include "experiments/method_traits.h"
 
 namespace kshot {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// Half-made folders of `kshot run --again`, and what is no run at all.
-bool passed_over(const fs::path& folder) {
-  const std::string name = folder.filename().string();
-  return name == "evaluations" || name == "checkpoints" || name.ends_with(".again") ||
-         name.ends_with(".old");
-}
-
-/// Finished runs at or below a folder. A run holds no other runs but its evaluations.
-void find_runs(const fs::path& folder, std::vector<fs::path>& found) {
-  if (is_recorded_run(folder)) {
-    found.push_back(folder);
-    return;
-  }
-  std::vector<fs::path> inside;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory() && !passed_over(entry.path())) inside.push_back(entry.path());
-  }
-  std::sort(inside.begin(), inside.end());
-  for (const fs::path& next : inside) find_runs(next, found);
-}
-
-auto order_of(const RecordedRun& run) { return std::tie(run.name, run.seed, run.id); }
-
-}  // namespace
-
-Records read_records(const std::vector<fs::path>& folders) {
-  std::vector<fs::path> found;
-  for (const fs::path& folder : folders) {
-    if (!fs::is_directory(folder))
-      throw Error(Exit::bad_spec, "{}: no such folder", folder.string());
-    find_runs(folder, found);
-  }
-  Records records;
-  std::map<std::pair<std::string, TaskDefinition>, size_t> known;
-  std::set<fs::path> visited;
-  for (const fs::path& folder : found) {
-    if (!visited.insert(fs::weakly_canonical(folder)).second) continue;
-    try {
-      RecordedRun run = read_recorded_run(folder);
-      const auto [place, fresh] = known.try_emplace({run.id, run.tasks}, records.runs.size());
-      if (fresh) {
-        records.runs.push_back(std::move(run));
-        continue;
-      }
-      ++records.duplicates;
-      const RecordedRun& first = records.runs[place->second];
-      if (first.scores != run.scores) {
-        records.warnings.push_back(fmt::format("{}: same run id as {}, but other figures; left out",
-                                               folder.string(), first.folder.string()));
-      }
-    } catch (const Error& problem) {
-      records.warnings.push_back(fmt::format("{}; left out", problem.what()));
-    }
-  }
-  std::sort(records.runs.begin(), records.runs.end(),
-            [](const RecordedRun& a, const RecordedRun& b) { return order_of(a) < order_of(b); });
-  return records;
-}
-
-namespace {
-
-/// Everything that makes a method but its training seed: "path" -> value, for comparing and naming.
-std::map<std::string, std::string> traits_of(const RecordedRun& run) {
-  Json spec = run.spec;
-  for (const char* key : {"name", "paper", "deviations", "log", "seed"}) spec.erase(key);
-  std::map<std::string, std::string> traits;
-  const Json flat = spec.flatten();
-  for (const auto& [pointer, value] : flat.items()) {
-    std::string path = pointer.empty() ? pointer : pointer.substr(1);
-    std::replace(path.begin(), path.end(), '/', '.');
-    traits[path] = value.is_string() ? value.get<std::string>() : value.dump();
-  }
-  // Other sources, another LibTorch or another kind of device may give other numbers.
-  traits["source"] = run.result.at("run").value("source_id", "").substr(0, 7);
-  for (const char* key : {"device", "libtorch"}) traits[key] = run.env.value(key, "");
-  traits["classes"] = run.result.at("data").value("classes", Json::object()).dump();
-  return traits;
-}
-
-using Traits = std::map<std::string, std::string>;
-
-/// "algorithm.inner_lr=0.1, source=1a2b3c4": what tells this method from the others of its name.
-std::string difference_from(const std::vector<Traits>& others, const Traits& own) {
-  constexpr size_t kMost = 3;
-  std::set<std::string> differing;
-  for (const Traits& other : others) {
-    for (const auto& [key, value] : own) {
-      const auto there = other.find(key);
-      if (there == other.end() || there->second != value) differing.insert(key);
-    }
-  }
-  std::vector<std::string> parts;
-  for (const std::string& key : differing) {
-    if (parts.size() < kMost) parts.push_back(key + "=" + own.at(key));
-  }
-  if (differing.size() > kMost) parts.emplace_back("...");
-  return fmt::format("{}", fmt::join(parts, ", "));
-}
 
 /// Names of one table become unique.
 void name_methods(std::vector<LeaderboardRow>& rows) {
@@ -148,6 +46,10 @@ std::vector<LeaderboardRow> rows_of(const std::vector<const RecordedRun*>& runs)
     }
     rows[place].runs.push_back(*run);
   }
+  for (LeaderboardRow& row : rows) {
+    std::stable_sort(row.runs.begin(), row.runs.end(),
+                     [](const RecordedRun& a, const RecordedRun& b) { return a.seed < b.seed; });
+  }
   name_methods(rows);
   return rows;
 }
@@ -184,38 +86,7 @@ LeaderboardTable table_of(const TaskDefinition& tasks,
   return table;
 }
 
-bool any_run(const LeaderboardRow& row, const std::function<bool(const Json& result)>& test) {
-  return std::any_of(row.runs.begin(), row.runs.end(),
-                     [&](const RecordedRun& run) { return test(run.result); });
-}
-
 }  // namespace
-
-std::vector<std::string> LeaderboardRow::flags() const {
-  std::vector<std::string> flags;
-  const auto block = [](const Json& result, const char* name) {
-    return result.value(name, Json::object());
-  };
-  if (any_run(*this,
-              [&](const Json& r) { return block(r, "algorithm").value("transductive", false); })) {
-    flags.emplace_back("transductive");
-  }
-  if (any_run(*this, [&](const Json& r) { return block(r, "run").value("dirty", false); }))
-    flags.emplace_back("dirty");
-  if (const size_t count = runs[0].result.value("deviations", Json::array()).size(); count > 0) {
-    flags.push_back(fmt::format("{} deviation{}", count, count == 1 ? "" : "s"));
-  }
-  if (any_run(*this, [&](const Json& r) { return !block(r, "paper").value("comparable", true); })) {
-    flags.emplace_back("not comparable");
-  }
-  return flags;
-}
-
-std::optional<double> LeaderboardRow::paper(const Score& measured) const {
-  const Json paper = runs[0].result.value("paper", Json::object());
-  if (!paper.contains(measured.name) || !paper[measured.name].is_number()) return std::nullopt;
-  return paper[measured.name].get<double>();
-}
 
 std::vector<LeaderboardTable> make_leaderboard(const std::vector<RecordedRun>& runs) {
   std::map<TaskDefinition, std::vector<const RecordedRun*>> by_tasks;

@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ struct RecordedRun {
   std::filesystem::path folder;
   std::string id, name;
   uint64_t seed = 0;
-  Json spec, env, result;  ///< env is an empty object where the record has none
+  Json spec, env, data, result;  ///< env is an empty object where the record has none
   TaskDefinition tasks;
   std::vector<double> scores;                 ///< of each episode: accuracies, or squared errors
   std::vector<std::vector<int64_t>> sources;  ///< source classes of each episode
@@ -43,6 +44,18 @@ struct RecordedRun {
 };
 
 bool is_recorded_run(const std::filesystem::path& folder);
+
+/// The hashes of the data of train, validation and test, "" where nothing was trained: as env.json
+/// states them, or, in older records, as they follow where the spec names a single data set; absent
+/// where they do not. Throws Error(bad_data) for another number of them than three.
+std::optional<std::vector<std::string>> data_hashes(const RecordedRun& run);
+
+/// What a record states, without the figures that its lines give; what it states is not checked.
+/// Throws as read_recorded_run().
+RecordedRun read_statements(const std::filesystem::path& folder);
+
+/// The lines of episodes.jsonl, or of episodes.jsonl.gz where that is what there is.
+std::vector<EpisodeOutcome> read_episode_lines(const std::filesystem::path& folder);
 
 /// Reads a record and derives every figure of its "test" block again from the lines of
 /// episodes.jsonl (or episodes.jsonl.gz): the hash of the tasks, accuracies or squared errors from

@@ -29,7 +29,7 @@ void RunFolder::write(const std::string& name, const Json& json) const {
 
 void RunFolder::begin(const Experiment& experiment, int threads) const {
   make_folder(path_);
-  write("env.json", environment(experiment.compute, threads));
+  write("env.json", environment(experiment.identity(), threads));
   write("data.json", manifest_record(experiment));
   write("spec.json", experiment.resolved);
 }
@@ -56,6 +56,21 @@ RunFolder find_run(const std::string& path) {
               inside[0].string());
 }
 
+namespace {
+
+/// How the test split was made. A split of images within classes needs the rows themselves.
+Json scheme_record(const Experiment& experiment) {
+  const ExperimentSpec& spec = experiment.spec;
+  const Manifest& manifest = experiment.test_data->manifest();
+  const DatasetView view = view_of(spec.episodes.test.dataset.value_or(spec.dataset));
+  const SplitScheme& scheme = find_scheme(manifest, view);
+  Json record{{"name", view.splits.empty() ? manifest.default_split : view.splits}};
+  if (scheme.kind == SplitScheme::Kind::images) record["test_rows"] = scheme.members.at("test");
+  return record;
+}
+
+}  // namespace
+
 Json manifest_record(const Experiment& experiment) {
   const Manifest& manifest = experiment.test_data->manifest();
   Json classes = Json::array();
@@ -64,10 +79,21 @@ Json manifest_record(const Experiment& experiment) {
   Json images = Json::array();
   for (const ClassInfo& info : manifest.classes)
     images.push_back({info.name, info.first, info.count});
-  return {{"data", manifest.name},
-          {"sha256", manifest.sha256},
-          {"test_classes", classes},
-          {"images", images}};
+  Json record{{"data", manifest.name},
+              {"sha256", manifest.sha256},
+              {"shape", manifest.shape},
+              {"test_classes", classes},
+              {"images", images}};
+  if (!manifest.classes.empty()) record["split_scheme"] = scheme_record(experiment);
+  return record;
+}
+
+Json algorithm_record(const AlgorithmFacts& facts, const Algorithm& algorithm) {
+  Json record{{"name", facts.name}, {"transductive", algorithm.transductive()}};
+  if (algorithm.order_matters()) record["order_matters"] = true;
+  if (!facts.paper.empty()) record["paper"] = facts.paper;
+  if (const std::string mode = algorithm.batch_norm(); !mode.empty()) record["batch_norm"] = mode;
+  return record;
 }
 
 Json record_of(const Experiment& experiment, const Evaluation& evaluation,
@@ -75,12 +101,6 @@ Json record_of(const Experiment& experiment, const Evaluation& evaluation,
   const ExperimentSpec& spec = experiment.spec;
   const EpisodeShape& shape = spec.episodes.test.shape;
   const BuildInfo& build = build_info();
-  Json algorithm{{"name", experiment.facts.name},
-                 {"transductive", experiment.algorithm->transductive()}};
-  if (experiment.algorithm->order_matters()) algorithm["order_matters"] = true;
-  if (!experiment.facts.paper.empty()) algorithm["paper"] = experiment.facts.paper;
-  if (const std::string mode = experiment.algorithm->batch_norm(); !mode.empty())
-    algorithm["batch_norm"] = mode;
   Json record{{"schema", "kshot.result/1"},
               {"run",
                {{"id", experiment.id},
@@ -94,7 +114,7 @@ Json record_of(const Experiment& experiment, const Evaluation& evaluation,
                {{"name", experiment.test_data->manifest().name},
                 {"sha256", experiment.test_data->manifest().sha256},
                 {"classes", class_counts(experiment)}}},
-              {"algorithm", algorithm},
+              {"algorithm", algorithm_record(experiment.facts, *experiment.algorithm)},
               {"parameters", count_learnable(weights)},
               {"test",
                {{"way", shape.way},

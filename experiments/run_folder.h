@@ -39,11 +39,15 @@ std::filesystem::path existing_or_under(const std::filesystem::path& results,
 /// Throws Error(bad_spec) where there is none or more than one.
 RunFolder find_run(const std::string& path);
 
+/// The block "algorithm" of a record.
+Json algorithm_record(const AlgorithmFacts& facts, const Algorithm& algorithm);
+
 /// The record of a finished evaluation, without what only training knows.
 Json record_of(const Experiment& experiment, const Evaluation& evaluation,
                const ParamList& weights);
 
-/// Class names and sources of the test tasks: with it the plans can be drawn again without pixels.
+/// Class names, sources and the split of the test tasks: with it the plans can be drawn again
+/// without pixels.
 Json manifest_record(const Experiment& experiment);
 
 }  // namespace kshot

@@ -28,39 +28,51 @@ std::string dtype_name(torch::Dtype dtype) {
   return dtype == torch::kDouble ? "float64" : "float32";
 }
 
+/// The part of env.json that decides numbers.
+Json deciding_environment(const RunIdentity& identity) {
+  const Compute& compute = identity.compute;
+  return {{"data_sha256", identity.data_sha256},
+          {"weights_sha256", identity.weights_sha256},
+          {"device", device_kind(compute.device)},
+          {"dtype", dtype_name(compute.dtype)},
+          {"task_mode", compute.task_mode},
+          {"intra_op_threads", compute.intra_op_threads},
+          {"libtorch", TORCH_VERSION},
+          {"source_id", build_info().source_id}};
+}
+
 }  // namespace
 
-std::string run_id(const RunIdentity& identity) {
-  Json spec = identity.spec;
-  for (const char* key : {"name", "paper", "deviations", "log"}) spec.erase(key);
-  drop_paths(spec);
-  const Json deciding{{"spec", spec},
-                      {"data", identity.data_sha256},
-                      {"weights", identity.weights_sha256},
-                      {"device", device_kind(identity.compute.device)},
-                      {"dtype", dtype_name(identity.compute.dtype)},
-                      {"task_mode", identity.compute.task_mode},
-                      {"intra_op_threads", identity.compute.intra_op_threads},
-                      {"libtorch", TORCH_VERSION},
-                      {"source_id", build_info().source_id}};
+std::string recorded_run_id(const Json& spec, const Json& env) {
+  Json deciding{{"spec", spec}};
+  for (const char* key : {"name", "paper", "deviations", "log"}) deciding["spec"].erase(key);
+  drop_paths(deciding["spec"]);
+  for (const auto& [key, called] :
+       {std::pair{"data_sha256", "data"}, std::pair{"weights_sha256", "weights"},
+        std::pair{"device", "device"}, std::pair{"dtype", "dtype"},
+        std::pair{"task_mode", "task_mode"}, std::pair{"intra_op_threads", "intra_op_threads"},
+        std::pair{"libtorch", "libtorch"}, std::pair{"source_id", "source_id"}}) {
+    if (!env.contains(key)) throw Error(Exit::bad_data, "env.json has no {}", key);
+    deciding[called] = env[key];
+  }
   return sha256_hex(deciding.dump()).substr(0, 12);  // nlohmann's objects are sorted by key
 }
 
-Json environment(const Compute& compute, int threads) {
+std::string run_id(const RunIdentity& identity) {
+  return recorded_run_id(identity.spec, deciding_environment(identity));
+}
+
+Json environment(const RunIdentity& identity, int threads) {
   const BuildInfo& build = build_info();
-  Json env{{"kshot", build.version},
-           {"git_commit", build.git_commit},
-           {"dirty", build.git_dirty},
-           {"source_id", build.source_id},
-           {"compiler", build.compiler},
-           {"build_type", build.build_type},
-           {"libtorch", TORCH_VERSION},
-           {"cpu", device_model(torch::kCPU)},
-           {"device", device_kind(compute.device)},
-           {"dtype", dtype_name(compute.dtype)},
-           {"task_mode", compute.task_mode},
-           {"intra_op_threads", compute.intra_op_threads},
-           {"threads", threads}};
+  const Compute& compute = identity.compute;
+  Json env = deciding_environment(identity);
+  env.update({{"kshot", build.version},
+              {"git_commit", build.git_commit},
+              {"dirty", build.git_dirty},
+              {"compiler", build.compiler},
+              {"build_type", build.build_type},
+              {"cpu", device_model(torch::kCPU)},
+              {"threads", threads}});
   const Arithmetic settings = arithmetic();
   env["arithmetic"] = {{"tf32", settings.tf32},
                        {"deterministic_cudnn", settings.deterministic_cudnn},

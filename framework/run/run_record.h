@@ -21,8 +21,13 @@ struct RunIdentity {
 /// program's source_id, as canonical JSON.
 std::string run_id(const RunIdentity& identity);
 
-/// env.json: commit, compiler, LibTorch, processor, threads. No host, user or absolute path.
-Json environment(const Compute& compute, int threads);
+/// The id that a record must have: `env` states what decides the numbers beside the spec.
+/// Throws Error(bad_data) naming what env.json lacks.
+std::string recorded_run_id(const Json& spec, const Json& env);
+
+/// env.json: commit, compiler, LibTorch, processor, threads, hashes of data and weights. No host,
+/// user or absolute path.
+Json environment(const RunIdentity& identity, int threads);
 
 /// Blocks of a record; a value that does not exist is absent. `error` stands in the place of
 /// `accuracy` where the tasks are regressions: {"mse": ..., "by_step": [{"step", "mean", ...}]}.

@@ -1,135 +1,36 @@
-#include "experiments/leaderboard.h"
-
-#include <doctest/doctest.h>
-
 #include <cmath>
 #include <cstdlib>
 
+#include "experiments/comparison_words.h"
 #include "experiments/experiment_spec.h"
+#include "experiments/leaderboard_document.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
+#include "tests/doctest_torch.h"
+#include "tests/experiments/program.h"
+#include "tests/experiments/written_record.h"
 
 namespace kshot::leaderboard_test {
 
 using doctest::Approx;
-using kshot::test::message_of;
-using kshot::test::TemporaryFolder;
+using test::around;
+using test::message_of;
+using test::read_json;
+using test::TemporaryFolder;
+using test::write_json;
+using test::write_record;
 
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int64_t kQueries = 10, kClasses = 6;
-
-/// A record to be written. Tasks are 2-way 1-shot with 5 queries a class: an accuracy is right/10.
-struct Recipe {
-  std::string name = "alpha", id = "aaaaaaaaaaaa";
-  uint64_t seed = 1;
-  std::vector<int> right{6, 8, 4, 10};                  ///< right answers of each episode
-  int64_t first_row = 0;                                ///< other rows are other tasks
-  Json spec = Json::object(), result = Json::object();  ///< merged in
-};
-
-std::vector<TaskClass> classes() {
-  std::vector<TaskClass> list;
-  for (int64_t c = 0; c < kClasses; ++c) list.push_back({"class" + std::to_string(c), c});
-  return list;
-}
-
-EpisodeOutcome episode_of(const Recipe& recipe, int64_t e) {
-  EpisodeOutcome outcome;
-  TaskPlan& plan = outcome.plan;
-  plan.index = static_cast<uint64_t>(e);
-  plan.outputs = 2;
-  plan.classes = {e % kClasses, (e + 1 + e / kClasses % (kClasses - 1)) % kClasses};
-  plan.support = {recipe.first_row, recipe.first_row + 20};
-  plan.support_labels = {0, 1};
-  const int right = recipe.right[static_cast<size_t>(e)];
-  for (int64_t q = 0; q < kQueries; ++q) {
-    const int64_t label = q / 5;
-    plan.query.push_back(recipe.first_row + 1 + q);
-    plan.query_labels.push_back(label);
-    outcome.predictions.push_back(q < right ? label : 1 - label);
-  }
-  outcome.accuracy = right / 10.0;
-  outcome.loss = 1 - outcome.accuracy;
-  return outcome;
-}
-
-/// The hash as the sampler would give it: through a source of the same plans.
-class Plans final : public TaskSource {
- public:
-  explicit Plans(const std::vector<EpisodeOutcome>& episodes) : episodes_(episodes) {}
-  TaskPlan plan(uint64_t index) const override { return episodes_.at(index).plan; }
-  Episodes load(std::span<const TaskPlan>) const override { return {}; }
-  Shapes shapes() const override { return {}; }
-  const std::vector<TaskClass>& classes() const override { return none_; }
-
- private:
-  const std::vector<EpisodeOutcome>& episodes_;
-  std::vector<TaskClass> none_;
-};
-
-void write_json(const fs::path& path, const Json& json) {
-  write_file_atomically(path, json.dump(1));
-}
-
-Json read_json(const fs::path& path) { return Json::parse(read_file(path)); }
-
-fs::path write_record(const fs::path& results, const Recipe& recipe) {
-  Evaluation evaluation;
-  for (size_t e = 0; e < recipe.right.size(); ++e) {
-    evaluation.episodes.push_back(episode_of(recipe, static_cast<int64_t>(e)));
-  }
-  const auto count = static_cast<int64_t>(recipe.right.size());
-  evaluation.episodes_sha256 = plans_sha256(Plans(evaluation.episodes), count);
-  summarise(evaluation, classes());
-
-  const fs::path folder = results / recipe.name / recipe.id;
-  make_folder(folder);
-  Json spec{{"name", recipe.name}, {"seed", recipe.seed}, {"algorithm", {{"name", "protonet"}}}};
-  spec.merge_patch(recipe.spec);
-  Json listed = Json::array();
-  for (const TaskClass& c : classes()) listed.push_back({{"name", c.name}, {"source", c.source}});
-  Json result{
-      {"schema", "kshot.result/1"},
-      {"run",
-       {{"id", recipe.id},
-        {"name", recipe.name},
-        {"seed", recipe.seed},
-        {"source_id", "abc"},
-        {"dirty", false}}},
-      {"data",
-       {{"name", "toy"}, {"sha256", "0123456789abcdef"}, {"classes", {{"test", kClasses}}}}},
-      {"algorithm", {{"name", "protonet"}, {"transductive", false}}},
-      {"test",
-       {{"way", 2},
-        {"shot", 1},
-        {"query", 5},
-        {"split", "test"},
-        {"episodes", count},
-        {"episodes_sha256", evaluation.episodes_sha256},
-        {"accuracy", accuracy_block(evaluation)},
-        {"loss", loss_block(evaluation)}}}};
-  result.merge_patch(recipe.result);
-  write_json(folder / "spec.json", spec);
-  write_json(folder / "env.json", {{"device", "cpu"}, {"libtorch", "2.11.0"}});
-  write_json(folder / "data.json", {{"sha256", "0123456789abcdef"}, {"test_classes", listed}});
-  write_file_atomically(folder / "episodes.jsonl", outcomes_text(evaluation.episodes));
-  write_json(folder / "result.json", result);
-  return folder;
-}
-
-/// 60 episodes around `level` right answers of 10, up and down by a pattern of its own.
-std::vector<int> around(int level, int pattern) {
-  std::vector<int> right;
-  for (int e = 0; e < 60; ++e) right.push_back(level + (e * pattern / 7 + e) % 3 - 1);
-  return right;
-}
-
 std::vector<LeaderboardTable> tables_under(const fs::path& results) {
   return make_leaderboard(read_records({results}).runs);
+}
+
+std::string text_of(const std::vector<LeaderboardTable>& tables, bool bold = false) {
+  return render_text(leaderboard_document(tables, {}), bold);
 }
 
 std::string method_names(const LeaderboardTable& table) {
@@ -300,12 +201,12 @@ TEST_CASE("methods that cannot be told apart share a rank") {
   CHECK(table.rows[2].rank == 3);
   CHECK(table.rows[2].method == "low");
 
-  const std::string text = leaderboard_text(tables, false);
+  const std::string text = text_of(tables);
   CHECK(text.find("Beyond noise:\n  " + table.rows[0].method + " beats low by ") !=
         std::string::npos);
   CHECK(text.find("Not told apart:\n  ") != std::string::npos);
   CHECK(text.find('\033') == std::string::npos);
-  const std::string bold = leaderboard_text(tables, true);
+  const std::string bold = text_of(tables, true);
   CHECK(std::count(bold.begin(), bold.end(), '\033') == 4);  // on and off for two lines
 }
 
@@ -361,15 +262,131 @@ TEST_CASE("what a reader must know beside the accuracy is flagged") {
   const TemporaryFolder results;
   write_record(
       results.path(),
-      {.result = {{"run", {{"dirty", true}}},
+      {.spec = {{"train", {{"retrain_extra", 100}}}},
+       .result = {{"run", {{"dirty", true}}},
+                  {"data", {{"leak", {"class1"}}}},
                   {"algorithm", {{"transductive", true}}},
                   {"deviations", {"one", "two"}},
                   {"paper", {{"accuracy", 0.75}, {"source", "A 2020"}, {"comparable", false}}}}});
   const auto tables = tables_under(results.path());
-  const std::vector<std::string> expected{"transductive", "dirty", "2 deviations",
-                                          "not comparable"};
+  const std::vector<std::string> expected{"transductive", "extra data",   "leaked classes",
+                                          "dirty",        "2 deviations", "not comparable"};
   CHECK(tables[0].rows[0].flags() == expected);
-  CHECK(leaderboard_text(tables, false).find("75.00 (-5.00)") != std::string::npos);
+  CHECK(text_of(tables).find("75.00 (-5.00)") != std::string::npos);
+}
+
+std::vector<std::string> flags_of(const test::Recipe& recipe) {
+  const TemporaryFolder results;
+  write_record(results.path(), recipe);
+  return tables_under(results.path())[0].rows[0].flags();
+}
+
+TEST_CASE("whatever a method learned from beyond the train split is extra data") {
+  const std::string own = "0123456789abcdef";
+  const std::vector<std::string> extra{"extra data"}, none;
+  CHECK(flags_of({}) == none);
+  CHECK(flags_of({.spec = {{"backbone", {{"weights", "resnet18"}}}}}) == extra);
+  CHECK(flags_of({.spec = {{"backbone", {{"weights", nullptr}}}}}) == none);
+  CHECK(flags_of({.env = {{"weights_sha256", {"ffff"}}}}) == extra);
+  CHECK(flags_of({.env = {{"weights_sha256", Json::array()}}}) == none);
+  CHECK(flags_of({.spec = {{"train", {{"retrain_extra", 10}}}}}) == extra);
+  // A data set of another content for training or validation.
+  CHECK(flags_of({.env = {{"data_sha256", {own, own, own}}}}) == none);
+  CHECK(flags_of({.env = {{"data_sha256", {"", "", own}}}}) == none);
+  CHECK(flags_of({.env = {{"data_sha256", {"ffff", own, own}}}}) == extra);
+  CHECK(flags_of({.env = {{"data_sha256", {own, "ffff", own}}}}) == extra);
+  // An older record does not state hashes: a data set block of its own may be anything.
+  const Json other{{"episodes", {{"train", {{"dataset", {{"name", "other"}}}}}}}};
+  CHECK(flags_of({.spec = other}) == extra);
+  CHECK(flags_of({.spec = other, .env = {{"data_sha256", {own, own, own}}}}) == none);
+}
+
+TEST_CASE("classes leaked from training into the test are flagged where the record says so") {
+  const std::vector<std::string> leaked{"leaked classes"}, none;
+  const auto with_leak = [](const Json& leak) {
+    return flags_of({.result = {{"data", {{"leak", leak}}}}});
+  };
+  CHECK(with_leak(true) == leaked);
+  CHECK(with_leak(3) == leaked);
+  CHECK(with_leak({"class1", "class2"}) == leaked);
+  CHECK(with_leak(false) == none);
+  CHECK(with_leak(0) == none);
+  CHECK(with_leak(Json::array()) == none);
+}
+
+test::Recipe with_paper(double accuracy, bool comparable = true) {
+  return {.result = {{"paper", {{"accuracy", accuracy}, {"comparable", comparable}}}}};
+}
+
+TEST_CASE("the paper's number agrees where it lies within the interval for new classes") {
+  const auto paper_of = [](const test::Recipe& recipe) {
+    const TemporaryFolder results;
+    write_record(results.path(), recipe);
+    const auto tables = tables_under(results.path());
+    return std::pair(tables[0].rows[0].paper(tables[0].score()).value(),
+                     tables[0].rows[0].ci95_classes.value());
+  };
+  const auto [paper, interval] = paper_of(with_paper(0.7));
+  CHECK(paper.half_width.value() == Approx(interval).epsilon(1e-12));
+  CHECK(paper.agrees);
+  CHECK(paper_of(with_paper(0.7 + 0.99 * interval)).first.agrees);
+  CHECK_FALSE(paper_of(with_paper(0.7 + 1.01 * interval)).first.agrees);
+  CHECK_FALSE(paper_of(with_paper(0.7 - 1.01 * interval)).first.agrees);
+  // Numbers of another protocol neither agree nor disagree.
+  CHECK_FALSE(paper_of(with_paper(0.7, false)).first.half_width.has_value());
+}
+
+TEST_CASE("several seeds widen it by the interval for one more training: worked by hand") {
+  // Means 0.7 and 0.75: s = sqrt(2) * 0.025; t_{1,0.975} = 12.7062047; times sqrt(1 + 1/2).
+  const TemporaryFolder results;
+  test::Recipe second{.id = "000000000002", .seed = 2, .right = {8, 8, 6, 8}};
+  second.result = with_paper(0.2).result;
+  write_record(results.path(), with_paper(0.2));
+  write_record(results.path(), second);
+  const auto tables = tables_under(results.path());
+  const LeaderboardRow& row = tables[0].rows[0];
+  const double training = 12.7062047 * std::sqrt(2) * 0.025 * std::sqrt(1.5);
+  CHECK(row.paper(tables[0].score())->half_width.value() ==
+        Approx(std::hypot(row.ci95_classes.value(), training)).epsilon(1e-7));
+  CHECK(row.paper(tables[0].score())->agrees);  // 0.725 - 0.2 is less than that
+}
+
+TEST_CASE("the table and the JSON say whether the paper's number agrees") {
+  const TemporaryFolder results;
+  write_record(results.path(), with_paper(0.05));
+  const auto tables = tables_under(results.path());
+  const std::string text = text_of(tables);
+  CHECK(text.find("no, beyond ") != std::string::npos);
+  CHECK(text.find("Agrees: whether the paper's number lies within our interval for new classes.") !=
+        std::string::npos);
+  const Json paper = leaderboard_json(tables, {})["tables"][0]["methods"][0]["paper"];
+  CHECK(paper.at("agrees") == false);
+  CHECK(paper.at("within") == *tables[0].rows[0].ci95_classes);
+  CHECK(paper.at("accuracy") == 0.05);
+
+  const TemporaryFolder others;
+  write_record(others.path(), with_paper(0.05, false));
+  const auto incomparable = tables_under(others.path());
+  CHECK(text_of(incomparable).find("Agrees") == std::string::npos);
+  CHECK_FALSE(
+      leaderboard_json(incomparable, {})["tables"][0]["methods"][0]["paper"].contains("agrees"));
+}
+
+TEST_CASE("unfinished runs are named below the tables and in the JSON") {
+  const TemporaryFolder results;
+  write_record(results.path(), {});
+  make_folder(results / "beta/bbbbbbbbbbbb/checkpoints");
+  write_json(results / "beta/bbbbbbbbbbbb/spec.json", {{"name", "beta"}});
+  const Records records = read_records({results.path()});
+  CHECK(records.runs.size() == 1);
+  REQUIRE(records.unfinished.size() == 1);
+  const auto tables = make_leaderboard(records.runs);
+  const std::string folder = records.unfinished[0].generic_string();
+  CHECK(folder.ends_with("beta/bbbbbbbbbbbb"));
+  CHECK(render_text(leaderboard_document(tables, records), false)
+            .ends_with("\nUnfinished, in no table: 1 run: " + folder + ".\n"));
+  CHECK(leaderboard_json(tables, records)["unfinished"] == Json{folder});
+  CHECK(leaderboard_json(tables, {})["unfinished"] == Json::array());
 }
 
 TEST_CASE("a method alone makes a table without comparisons, as text and as JSON") {
@@ -377,7 +394,7 @@ TEST_CASE("a method alone makes a table without comparisons, as text and as JSON
   write_record(results.path(), {});
   const Records records = read_records({results.path()});
   const auto tables = make_leaderboard(records.runs);
-  CHECK(leaderboard_text(tables, false).find("paired") == std::string::npos);
+  CHECK(text_of(tables).find("paired") == std::string::npos);
   const Json json = leaderboard_json(tables, records);
   CHECK(json.at("schema") == "kshot.leaderboard/1");
   const Json& method = json.at("tables").at(0).at("methods").at(0);

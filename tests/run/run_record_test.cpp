@@ -120,8 +120,29 @@ TEST_CASE("a figure that does not exist is absent from its block") {
   CHECK(loss_block(evaluation) == Json{{"mean", 1.5}});
 }
 
+TEST_CASE("the run id can be made again from the spec and env.json") {
+  RunIdentity run = identity();
+  run.weights_sha256 = {"w1"};
+  run.compute.intra_op_threads = 2;
+  const Json env = environment(run, 3);
+  CHECK(env["data_sha256"] == Json{"d1"});
+  CHECK(env["weights_sha256"] == Json{"w1"});
+  CHECK(recorded_run_id(run.spec, env) == run_id(run));
+  CHECK(recorded_run_id(run.spec, environment(run, 1)) == run_id(run));  // threads decide nothing
+  for (const char* key : {"data_sha256", "weights_sha256", "device", "dtype", "task_mode",
+                          "intra_op_threads", "libtorch", "source_id"}) {
+    CAPTURE(key);
+    Json other = env;
+    other[key] = "other";
+    CHECK(recorded_run_id(run.spec, other) != run_id(run));
+    other.erase(key);
+    CHECK(test::message_of([&] { recorded_run_id(run.spec, other); }) ==
+          std::string("env.json has no ") + key);
+  }
+}
+
 TEST_CASE("the environment names the build and the machine's kind, but no host, user or path") {
-  const Json env = environment({}, 2);
+  const Json env = environment(identity(), 2);
   CHECK(env["threads"] == 2);
   CHECK(env["device"] == "cpu");
   CHECK(env["source_id"].get<std::string>().size() == 64);
