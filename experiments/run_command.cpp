@@ -4,6 +4,7 @@
 #include "experiments/commands.h"
 #include "experiments/run_folder.h"
 #include "experiments/test_summary.h"
+#include "experiments/validation_record.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
 #include "framework/base/error.h"
@@ -35,9 +36,19 @@ int stopped_by_signal(const fs::path& folder) {
   return static_cast<int>(Exit::stopped);
 }
 
+/// --no-test: leaves what selection among runs looks at, and no record.
+int leave_untested(const Experiment& experiment, const RunFolder& folder,
+                   const std::optional<ValidationRecord>& validation) {
+  if (!validation) return stopped_by_signal(folder.path());
+  folder.write("validation.json", write_config(*validation));
+  fmt::print("{}: {}; not tested\n{}\n", experiment.spec.name, validation_text(*validation),
+             folder.path().string());
+  return 0;
+}
+
 /// Trains and tests in `folder`. Returns the exit code.
 int train_and_test(const Experiment& experiment, const RunFolder& folder, bool resume, int threads,
-                   bool quiet) {
+                   bool quiet, bool test_too = true) {
   TaskEngine engine(threads);
   Json train_block;
   std::vector<ParamList> models;
@@ -47,12 +58,17 @@ int train_and_test(const Experiment& experiment, const RunFolder& folder, bool r
     training.quiet = quiet;
     const TrainingResult trained = train(engine, training);
     if (trained.stopped) return stopped_by_signal(folder.path());
+    if (!test_too) return leave_untested(experiment, folder, validation_of(trained));
     models = trained.models;
     train_block = training_record(trained);
   } else {
     models = {fresh_weights(experiment)};
     make_folder(folder.file("checkpoints"));
     save_checkpoint(folder.file("checkpoints"), "best", {models[0], {}, Json::object()});
+    if (!test_too) {
+      return leave_untested(experiment, folder,
+                            validate_untrained(engine, experiment, models, quiet));
+    }
   }
   const HeldOutTasks& test = experiment.spec.episodes.test;
   Progress progress("test", test.count, quiet);
@@ -133,17 +149,32 @@ Place place_of(const Arguments& arguments) {
           fs::canonical(named).parent_path().parent_path()};
 }
 
+/// A sweep's spec is not one run.
+void refuse_sweep(const Json& spec) {
+  if (!spec.value("sweep", Json()).is_null()) {
+    throw Error(Exit::bad_spec,
+                "this spec has a \"sweep\" block: kshot sweep runs it; --set sweep=null leaves it "
+                "out");
+  }
+}
+
 int run(const Arguments& arguments) {
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Place place = place_of(arguments);
   const Json json = load_spec(place.spec, edits_of(arguments));
+  refuse_sweep(json);
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
   const RunFolder folder(place.results / experiment.spec.name / experiment.id);
   const int threads = threads_of(arguments);
   const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
+  const bool test_too = !flag(arguments, "no-test");
+  if (flag(arguments, "again") && !test_too)
+    throw Error(Exit::bad_spec, "--again repeats a finished run, which --no-test would not finish");
   catch_stop_signals();
   if (folder.finished()) {
     if (flag(arguments, "again")) return run_again(experiment, folder, threads, quiet);
+    if (!test_too && !find_validation(folder))
+      return train_and_test(experiment, folder, false, threads, quiet, test_too);
     fmt::print("already done: {} (--again repeats it)\n", folder.path().string());
     return 0;
   }
@@ -154,7 +185,7 @@ int run(const Arguments& arguments) {
                 folder.path().string());
   }
   begin(folder, experiment, threads);
-  return train_and_test(experiment, folder, resume, threads, quiet);
+  return train_and_test(experiment, folder, resume, threads, quiet, test_too);
 }
 
 }  // namespace
@@ -179,7 +210,8 @@ Command run_command_description() {
   command.options.add_options()(
       "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"),
       "continue an unfinished run")("again",
-                                    "repeat a finished run and replace its record when done");
+                                    "repeat a finished run and replace its record when done")(
+      "no-test", "train only: no record, but the validation score in validation.json");
   command.run = run;
   return command;
 }
