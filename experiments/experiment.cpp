@@ -196,6 +196,15 @@ std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
   return held_out(datasets.open(block), block, tasks, split);
 }
 
+std::shared_ptr<const TaskSource> validation_source(const ExperimentSpec& spec,
+                                                    DatasetCache& datasets) {
+  const HeldOutTasks& tasks = spec.episodes.validation;
+  const Json& block = block_for(spec, tasks.dataset);
+  const DatasetPtr data = datasets.open(block);
+  return has_split(data, view_of(block), "validation") ? held_out(data, block, tasks, "validation")
+                                                       : nullptr;
+}
+
 PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec, std::shared_ptr<PathLog> paths) {
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
   PreparedAlgorithm prepared{.facts = algorithm.facts, .backbone = nullptr, .algorithm = nullptr};
@@ -210,6 +219,12 @@ PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec, std::shared_ptr<
 
 Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
                            std::shared_ptr<PathLog> paths) {
+  DatasetCache datasets;
+  return open_experiment(spec, device, std::move(paths), datasets);
+}
+
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths, DatasetCache& datasets) {
   PreparedAlgorithm prepared = prepare_algorithm(spec, std::move(paths));
   Experiment experiment;
   experiment.spec = spec;
@@ -220,7 +235,6 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
                         .dtype = spec.dtype == "float64" ? torch::kDouble : torch::kFloat,
                         .task_mode = spec.train.task_mode,
                         .intra_op_threads = static_cast<int>(*spec.train.intra_op_threads)};
-  DatasetCache datasets;
   const EpisodesSpec& episodes = spec.episodes;
   const Json& test_block = block_for(spec, episodes.test.dataset);
   experiment.test_data = datasets.open(test_block);

@@ -43,11 +43,6 @@ struct PreparedAlgorithm {
 PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec,
                                     std::shared_ptr<PathLog> paths = nullptr);
 
-/// Throws Error for everything that could go wrong before step 0. The backbone tells `paths`, if
-/// any, what computes its layers.
-Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
-                           std::shared_ptr<PathLog> paths = nullptr);
-
 /// The data set that a block of a spec names. Blocks with the same content share one.
 class DatasetCache {
  public:
@@ -57,12 +52,25 @@ class DatasetCache {
   std::map<std::string, DatasetPtr> opened_;
 };
 
+/// Throws Error for everything that could go wrong before step 0. The backbone tells `paths`, if
+/// any, what computes its layers.
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths = nullptr);
+/// The same with data sets that other experiments may have opened.
+Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& device,
+                           std::shared_ptr<PathLog> paths, DatasetCache& datasets);
+
 /// How a block looks at its data (splits, rotations, inversion).
 DatasetView view_of(const Json& block);
 
 /// The tasks of "train", "validation" or "test" with a spec's data, for `kshot episodes`.
 std::shared_ptr<const TaskSource> held_out_source(const ExperimentSpec& spec,
                                                   const std::string& split, DatasetCache& datasets);
+
+/// The validation tasks of a spec, also where it learns nothing; nullptr where its data set has no
+/// such split.
+std::shared_ptr<const TaskSource> validation_source(const ExperimentSpec& spec,
+                                                    DatasetCache& datasets);
 
 /// The training of an experiment, ready for train().
 Training training_of(const Experiment& experiment, const std::filesystem::path& folder);

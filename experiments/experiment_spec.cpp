@@ -238,14 +238,19 @@ Json with_default_plugins(Json json) {
 }  // namespace
 
 Json load_spec(const std::string& file_or_preset, const std::vector<SpecEdit>& edits) {
-  Json json = load_with_extends(file_or_preset, "", 0);
+  return with_edits(load_with_extends(file_or_preset, "", 0), edits);
+}
+
+Json with_edits(Json json, const std::vector<SpecEdit>& edits) {
   for (const SpecEdit& edit : edits) apply_edit(json, edit);
   return json;
 }
 
 ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
   ExperimentSpec spec;
-  read_config(spec, with_default_plugins(json));
+  Json own = with_default_plugins(json);
+  own.erase("sweep");
+  read_config(spec, own);
   check_name(spec.name);
   resolve_block<DatasetPlugin>(spec.dataset, "dataset");
   for (auto [split, block] : {std::pair{"train", &spec.episodes.train.dataset},

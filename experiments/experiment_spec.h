@@ -79,8 +79,13 @@ SpecEdit parse_edit(const std::string& text);
 /// for a missing or malformed file and a circle of extensions.
 Json load_spec(const std::string& file_or_preset, const std::vector<SpecEdit>& edits);
 
+/// The JSON with edits applied, in order. Throws Error(bad_spec) where a path leads into something
+/// that is no block.
+Json with_edits(Json json, const std::vector<SpecEdit>& edits);
+
 /// Validates everything: unknown keys, types, ranges, plugin names and their options; fills in all
 /// defaults. `train.intra_op_threads` and `train.task_mode` are resolved for the device kind.
+/// A "sweep" block is left out: it says what `kshot sweep` makes of the spec, not what the spec is.
 ExperimentSpec read_spec(const Json& json, const std::string& device_kind);
 
 /// The resolved spec as it is written into the record.

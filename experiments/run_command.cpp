@@ -5,6 +5,7 @@
 #include "experiments/resume.h"
 #include "experiments/run_lock.h"
 #include "experiments/test_summary.h"
+#include "experiments/validation_record.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
 #include "framework/base/error.h"
@@ -36,27 +37,49 @@ int stopped_by_signal(const fs::path& folder) {
   return static_cast<int>(Exit::stopped);
 }
 
+/// --no-test: leaves what selection among runs looks at, and no record.
+int leave_untested(const Experiment& experiment, const RunFolder& folder,
+                   const std::optional<ValidationRecord>& validation) {
+  if (!validation) return stopped_by_signal(folder.path());
+  folder.write("validation.json", write_config(*validation));
+  fmt::print("{}: {}; not tested\n{}\n", experiment.spec.name, validation_text(*validation),
+             folder.path().string());
+  return 0;
+}
+
+/// How a run is asked for, beside its spec.
+struct RunOptions {
+  int threads = 1;
+  bool quiet = false;
+  bool resume = false;
+  bool test = true;
+};
+
 /// Trains and tests in `folder`. Returns the exit code.
-int train_and_test(const Experiment& experiment, const RunFolder& folder, bool resume, int threads,
-                   bool quiet) {
-  TaskEngine engine(threads);
+int train_and_test(const Experiment& experiment, const RunFolder& folder, const RunOptions& how) {
+  TaskEngine engine(how.threads);
   Json train_block;
   std::vector<ParamList> models;
   if (experiment.learns()) {
     Training training = training_of(experiment, folder.path());
-    training.resume = resume;
-    training.quiet = quiet;
+    training.resume = how.resume;
+    training.quiet = how.quiet;
     const TrainingResult trained = train(engine, training);
     if (trained.stopped) return stopped_by_signal(folder.path());
+    if (!how.test) return leave_untested(experiment, folder, validation_of(trained));
     models = trained.models;
     train_block = training_record(trained);
   } else {
     models = {fresh_weights(experiment)};
     make_folder(folder.file("checkpoints"));
     save_checkpoint(folder.file("checkpoints"), "best", {models[0], {}, Json::object()});
+    if (!how.test) {
+      return leave_untested(experiment, folder,
+                            validate_untrained(engine, experiment, models, how.quiet));
+    }
   }
   const HeldOutTasks& test = experiment.spec.episodes.test;
-  Progress progress("test", test.count, quiet);
+  Progress progress("test", test.count, how.quiet);
   const auto evaluation = evaluate(engine, *experiment.algorithm, models, *experiment.test,
                                    {.count = test.count,
                                     .seed = test.seed,
@@ -78,13 +101,14 @@ int already_done(const RunFolder& folder) {
 }
 
 /// --again: the run goes to a folder beside the finished one, which it replaces when done.
-int run_again(const Experiment& experiment, const RunFolder& folder, int threads, bool quiet) {
+int run_again(const Experiment& experiment, const RunFolder& folder, RunOptions how) {
+  how.resume = false;
   const RunLock lock(folder.path());
   const fs::path temporary = folder.path().string() + ".again";
   fs::remove_all(temporary);
   const RunFolder fresh(temporary);
-  fresh.begin(experiment, threads);
-  const int code = train_and_test(experiment, fresh, false, threads, quiet);
+  fresh.begin(experiment, how.threads);
+  const int code = train_and_test(experiment, fresh, how);
   if (code != 0) return code;
   exchange(temporary, folder.path());
   fs::remove_all(temporary);
@@ -93,13 +117,12 @@ int run_again(const Experiment& experiment, const RunFolder& folder, int threads
 }
 
 /// Begins or goes on in a folder that no other process works in.
-int run_locked(const Experiment& experiment, const RunFolder& folder, bool resume, int threads,
-               bool quiet) {
+int run_locked(const Experiment& experiment, const RunFolder& folder, const RunOptions& how) {
   const bool fresh = !fs::exists(folder.path());
   make_folder(folder.path());
   const RunLock lock(folder.path());
   if (folder.finished()) return already_done(folder);  // by another process, just now
-  if (!resume && has_checkpoint(folder.file("checkpoints"), "last")) {
+  if (!how.resume && has_checkpoint(folder.file("checkpoints"), "last")) {
     throw Error(Exit::bad_spec,
                 "{} holds an unfinished run: continue it with --resume, or remove it",
                 folder.path().string());
@@ -107,13 +130,13 @@ int run_locked(const Experiment& experiment, const RunFolder& folder, bool resum
   remove_leftovers(folder.path());
   remove_leftovers(folder.file("checkpoints"));
   try {
-    folder.begin(experiment, threads);
+    folder.begin(experiment, how.threads);
   } catch (...) {
     std::error_code ignored;
     if (fresh) fs::remove_all(folder.path(), ignored);
     throw;
   }
-  return train_and_test(experiment, folder, resume, threads, quiet);
+  return train_and_test(experiment, folder, how);
 }
 
 /// Which spec, and below which folder its record goes.
@@ -138,21 +161,37 @@ Place place_of(const Arguments& arguments) {
           fs::canonical(named).parent_path().parent_path()};
 }
 
+/// A sweep's spec is not one run.
+void refuse_sweep(const Json& spec) {
+  if (!spec.value("sweep", Json()).is_null()) {
+    throw Error(Exit::bad_spec,
+                "this spec has a \"sweep\" block: kshot sweep runs it; --set sweep=null leaves it "
+                "out");
+  }
+}
+
 int run(const Arguments& arguments) {
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Place place = place_of(arguments);
   const Json json = load_spec(place.spec, edits_of(arguments));
+  refuse_sweep(json);
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
   const RunFolder folder(place.results / experiment.spec.name / experiment.id);
-  const int threads = threads_of(arguments);
-  const bool quiet = flag(arguments, "quiet"), resume = flag(arguments, "resume");
+  const RunOptions how{.threads = threads_of(arguments),
+                       .quiet = flag(arguments, "quiet"),
+                       .resume = flag(arguments, "resume"),
+                       .test = !flag(arguments, "no-test")};
+  if (flag(arguments, "again") && !how.test)
+    throw Error(Exit::bad_spec, "--again repeats a finished run, which --no-test would not finish");
   catch_stop_signals();
   if (folder.finished()) {
-    return flag(arguments, "again") ? run_again(experiment, folder, threads, quiet)
-                                    : already_done(folder);
+    if (flag(arguments, "again")) return run_again(experiment, folder, how);
+    if (how.test || find_validation(folder)) return already_done(folder);
+    const RunLock lock(folder.path());
+    return train_and_test(experiment, folder, how);
   }
-  if (resume) check_resumable(folder, experiment, arguments["resume"].as<std::string>());
-  return run_locked(experiment, folder, resume, threads, quiet);
+  if (how.resume) check_resumable(folder, experiment, arguments["resume"].as<std::string>());
+  return run_locked(experiment, folder, how);
 }
 
 }  // namespace
@@ -177,7 +216,8 @@ Command run_command_description() {
   command.options.add_options()(
       "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"),
       "continue an unfinished run")("again",
-                                    "repeat a finished run and replace its record when done");
+                                    "repeat a finished run and replace its record when done")(
+      "no-test", "train only: no record, but the validation score in validation.json");
   command.run = run;
   return command;
 }

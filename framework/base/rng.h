@@ -22,6 +22,7 @@ enum class Purpose : uint32_t {
   algorithm = 8,  ///< an algorithm's own draws inside a task
   glyphs = 9,
   splits = 10,
+  sweep = 11,  ///< the random settings of a sweep
 };
 
 /// A stream of random numbers that is a pure function of (seed, purpose, index): counter-based, so
