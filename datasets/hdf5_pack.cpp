@@ -11,6 +11,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/sha256.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -60,7 +61,7 @@ void check_hash(const std::filesystem::path& path, Check check) {
 }
 
 Manifest read_manifest(const Hdf5Reader& reader, const std::string& path) {
-  const Json json = Json::parse(reader.read_text("manifest"), nullptr, /*allow_exceptions=*/false);
+  const Json json = parse_strict(reader.read_text("manifest")).value;
   if (json.is_discarded()) throw Error(Exit::bad_data, "{}: the manifest is not JSON", path);
   Manifest manifest = manifest_from_json(json, path);
   if (manifest.sha256.size() != 64) {

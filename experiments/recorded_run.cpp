@@ -12,6 +12,7 @@
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/score.h"
 
 namespace kshot {
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr double kTolerance = 1e-9;
 
 Json read_object(const fs::path& path) {
-  Json json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  Json json = parse_strict(read_file(path)).value;
   if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON object", path.string());
   return json;
 }
@@ -291,7 +292,7 @@ std::vector<EpisodeOutcome> read_episode_lines(const fs::path& folder) {
   std::istringstream text(read_gzip(packed));
   for (std::string line; std::getline(text, line);) {
     const std::string where = fmt::format("{}:{}", packed.string(), outcomes.size() + 1);
-    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
+    outcomes.push_back(outcome_from_json(parse_strict(line).value, where));
   }
   return outcomes;
 }

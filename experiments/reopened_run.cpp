@@ -3,6 +3,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/ensemble.h"
 
 namespace kshot {
@@ -78,7 +79,7 @@ std::vector<int64_t> ensemble_of(const Json& record) {
 
 torch::Device device_for(const RunFolder& folder, const std::string& wanted) {
   if (!wanted.empty()) return find_device(wanted);
-  const Json env = Json::parse(read_file(folder.file("env.json")), nullptr, false);
+  const Json env = parse_strict(read_file(folder.file("env.json"))).value;
   const std::string kind = env.is_object() ? env.value("device", "cpu") : "cpu";
   return find_device(kind == "cuda" && !torch::cuda::is_available() ? "cpu" : kind);
 }

@@ -6,6 +6,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/device.h"
 #include "framework/base/progress.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/build_info.h"
 
 namespace kshot {
@@ -86,7 +87,7 @@ std::string other_circumstances(const ReopenedRun& run) {
     if (then != now)
       others.push_back(fmt::format("the record was made by other {}: {}, now {}", what, then, now));
   };
-  const Json env = Json::parse(read_file(run.folder.file("env.json")), nullptr, false);
+  const Json env = parse_strict(read_file(run.folder.file("env.json"))).value;
   compare("sources", run.record.at("run").value("source_id", "").substr(0, 12),
           build_info().source_id.substr(0, 12));
   if (env.is_object()) {

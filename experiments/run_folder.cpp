@@ -2,6 +2,7 @@
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/build_info.h"
 
 namespace kshot {
@@ -18,7 +19,7 @@ Json class_counts(const Experiment& experiment) {
 }  // namespace
 
 Json RunFolder::read(const std::string& name) const {
-  Json json = Json::parse(read_file(file(name)), nullptr, false);
+  Json json = parse_strict(read_file(file(name))).value;
   if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON object", file(name).string());
   return json;
 }

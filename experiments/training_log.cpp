@@ -4,6 +4,7 @@
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/ensemble.h"
 
 namespace kshot {
@@ -13,7 +14,7 @@ std::vector<Json> lines_of(const std::filesystem::path& log) {
   std::vector<Json> lines;
   std::istringstream text(read_file(log));
   for (std::string line; std::getline(text, line);) {
-    lines.push_back(Json::parse(line, nullptr, false));
+    lines.push_back(parse_strict(line).value);
     if (!lines.back().is_object()) {
       throw Error(Exit::bad_data, "metrics.jsonl: line {} is not a JSON object", lines.size());
     }

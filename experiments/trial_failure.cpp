@@ -1,6 +1,7 @@
 #include "experiments/trial_failure.h"
 
 #include "framework/base/atomic_file.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -28,7 +29,7 @@ std::optional<TrialFailure> find_failure(const SweepPlan& plan, const Trial& tri
   if (!std::filesystem::exists(path)) return std::nullopt;
   TrialFailure failure;
   try {
-    read_config(failure, Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false));
+    read_config(failure, parse_strict(read_file(path)).value);
   } catch (const Error& problem) {
     throw Error(Exit::bad_data, "{}: {}", path.string(), problem.what());
   }

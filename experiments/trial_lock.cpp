@@ -13,6 +13,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/fields.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -65,7 +66,7 @@ bool is_held(const fs::path& path) {
   const bool refused = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0;
   const int reason = errno;
   ::close(descriptor);
-  const Json said = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  const Json said = parse_strict(read_file(path)).value;
   if (said.is_object() && said.value("released", false)) return false;
   if (refused && reason == EWOULDBLOCK) return true;
   const bool here = said.is_object() && said.value("machine", "") == machine();

@@ -3,6 +3,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/progress.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/score.h"
 
 namespace kshot {
@@ -46,7 +47,7 @@ std::optional<ValidationRecord> find_validation(const RunFolder& folder) {
   ValidationRecord validation;
   if (const auto path = folder.file("validation.json"); std::filesystem::exists(path)) {
     try {
-      read_config(validation, Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false));
+      read_config(validation, parse_strict(read_file(path)).value);
     } catch (const Error& problem) {
       throw Error(Exit::bad_data, "{}: {}", path.string(), problem.what());
     }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "framework/base/error.h"
@@ -30,7 +31,7 @@ void write_all(int descriptor, const char* data, size_t size, const std::filesys
 
 /// Makes a rename durable.
 void sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
   ::fsync(descriptor);
   ::close(descriptor);
@@ -42,11 +43,13 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 constexpr std::string_view kTemporary = ".tmp";
 
-/// A name beside `path` that no other file of any process has.
+/// A name beside `path` that no other file has; machines that share a folder may have processes of
+/// the same number.
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  static const uint32_t salt = std::random_device()();
   static std::atomic<int> count{0};
-  return folder_of(path) / fmt::format(".{}.{}-{}{}", path.filename().string(), ::getpid(),
-                                       count.fetch_add(1), kTemporary);
+  return folder_of(path) / fmt::format(".{}.{}-{:x}-{}{}", path.filename().string(), ::getpid(),
+                                       salt, count.fetch_add(1), kTemporary);
 }
 
 bool is_temporary_name(const std::string& name) {
@@ -57,7 +60,7 @@ bool is_temporary_name(const std::string& name) {
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ = temporary_name(path_);
-  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(path_, "cannot be created");
 }
 

@@ -46,6 +46,15 @@ std::optional<Json> state_of(const fs::path& path, const std::string& tensors_sh
   return json["state"];
 }
 
+/// Whether a whole checkpoint lies there; what cannot be read is none.
+bool is_whole(const Files& files) {
+  try {
+    return are_there(files) && state_of(files.state, sha256_file(files.tensors)).has_value();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// Puts bytes into a file that is not in place yet, and reads them back.
 void write_verified(AtomicFile& file, const std::string& bytes, const fs::path& path) {
   file.write(bytes);
@@ -86,7 +95,7 @@ void save_checkpoint(const fs::path& folder, const std::string& name, const Chec
   write_verified(tensors, bytes, files.tensors);
   write_verified(state, state_text(checkpoint.state, sha256_hex(bytes)), files.state);
   // Where a save was interrupted or a file was damaged, what was kept before is what counts.
-  if (are_there(files) && state_of(files.state, sha256_file(files.tensors))) {
+  if (is_whole(files)) {
     keep_also_as(files.state, before.state);
     keep_also_as(files.tensors, before.tensors);
   }

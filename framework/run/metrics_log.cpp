@@ -18,7 +18,8 @@ MetricsLog::MetricsLog(std::filesystem::path path, uint64_t length)
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("cannot be opened");
   const off_t found = ::lseek(descriptor_, 0, SEEK_END);
-  if (found < 0 || static_cast<uint64_t>(found) < length) {
+  if (found < 0) fail("cannot be measured");
+  if (static_cast<uint64_t>(found) < length) {
     ::close(descriptor_);
     throw Error(Exit::bad_data, "{}: has {} bytes, but the checkpoint to resume from remembers {}",
                 path_.string(), found, length);

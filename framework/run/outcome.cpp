@@ -4,6 +4,7 @@
 
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -100,7 +101,7 @@ std::vector<EpisodeOutcome> read_outcomes(const std::filesystem::path& path) {
   std::string line;
   while (std::getline(text, line)) {
     const std::string where = fmt::format("{}:{}", path.string(), outcomes.size() + 1);
-    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
+    outcomes.push_back(outcome_from_json(parse_strict(line).value, where));
   }
   return outcomes;
 }
