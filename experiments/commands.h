@@ -14,5 +14,6 @@ Command describe_command();
 Command bench_command();
 Command leaderboard_command();
 Command compare_command();
+Command report_command();
 
 }  // namespace kshot

@@ -20,7 +20,7 @@ namespace {
 std::vector<Command> all_commands() {
   return {run_command_description(), evaluate_command(), leaderboard_command(), compare_command(),
           predict_command(),         data_command(),     episodes_command(),    list_command(),
-          describe_command(),        bench_command()};
+          describe_command(),        bench_command(),    report_command()};
 }
 
 void print_overview(const std::vector<Command>& commands) {

@@ -48,18 +48,6 @@ std::string read_gzip(const fs::path& path) {
               archive_error_string(reader.get()));
 }
 
-std::vector<EpisodeOutcome> read_lines(const fs::path& folder) {
-  const fs::path plain = folder / "episodes.jsonl", packed = folder / "episodes.jsonl.gz";
-  if (fs::exists(plain) || !fs::exists(packed)) return read_outcomes(plain);
-  std::vector<EpisodeOutcome> outcomes;
-  std::istringstream text(read_gzip(packed));
-  for (std::string line; std::getline(text, line);) {
-    const std::string where = fmt::format("{}:{}", packed.string(), outcomes.size() + 1);
-    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
-  }
-  return outcomes;
-}
-
 /// The tasks of a record, for their hash; there are no pixels to load.
 class RecordedTasks final : public TaskSource {
  public:
@@ -79,13 +67,12 @@ class RecordedTasks final : public TaskSource {
 };
 
 /// The test classes of the data set with this hash.
-std::vector<TaskClass> read_classes(const fs::path& path, const std::string& sha256) {
-  const Json json = read_object(path);
-  if (json.value("sha256", "") != sha256) {
+std::vector<TaskClass> classes_in(const Json& data, const std::string& sha256) {
+  if (data.value("sha256", "") != sha256) {
     throw Error(Exit::bad_data, "data.json is of another data set than result.json");
   }
   std::vector<TaskClass> classes;
-  for (const Json& item : json.at("test_classes")) {
+  for (const Json& item : data.at("test_classes")) {
     classes.push_back({item.at("name").get<std::string>(), item.at("source").get<int64_t>()});
   }
   return classes;
@@ -229,13 +216,14 @@ RecordedRun read_unguarded(const fs::path& folder) {
   run.result = read_object(folder / "result.json");
   run.spec = read_object(folder / "spec.json");
   run.env = fs::exists(folder / "env.json") ? read_object(folder / "env.json") : Json::object();
+  run.data = read_object(folder / "data.json");
   const Json& block = run.result.at("run");
   run.id = block.at("id");
   run.name = block.at("name");
   run.seed = block.at("seed");
   run.tasks = definition_of(run.result);
-  const std::vector<TaskClass> classes = read_classes(folder / "data.json", run.tasks.data_sha256);
-  const Evaluation evaluation = derived_evaluation(run, read_lines(folder), classes);
+  const std::vector<TaskClass> classes = classes_in(run.data, run.tasks.data_sha256);
+  const Evaluation evaluation = derived_evaluation(run, read_episode_lines(folder), classes);
   run.scores = score_values(evaluation);
   run.sources = source_lists(evaluation.episodes, classes);
   run.score = score_summary(evaluation);
@@ -276,6 +264,18 @@ std::string differences(const TaskDefinition& first, const TaskDefinition& secon
 }
 
 std::string RecordedRun::label() const { return fmt::format("{} ({}, seed {})", name, id, seed); }
+
+std::vector<EpisodeOutcome> read_episode_lines(const fs::path& folder) {
+  const fs::path plain = folder / "episodes.jsonl", packed = folder / "episodes.jsonl.gz";
+  if (fs::exists(plain) || !fs::exists(packed)) return read_outcomes(plain);
+  std::vector<EpisodeOutcome> outcomes;
+  std::istringstream text(read_gzip(packed));
+  for (std::string line; std::getline(text, line);) {
+    const std::string where = fmt::format("{}:{}", packed.string(), outcomes.size() + 1);
+    outcomes.push_back(outcome_from_json(Json::parse(line, nullptr, false), where));
+  }
+  return outcomes;
+}
 
 bool is_recorded_run(const fs::path& folder) { return fs::is_regular_file(folder / "result.json"); }
 

@@ -31,7 +31,7 @@ struct RecordedRun {
   std::filesystem::path folder;
   std::string id, name;
   uint64_t seed = 0;
-  Json spec, env, result;  ///< env is an empty object where the record has none
+  Json spec, env, data, result;  ///< env is an empty object where the record has none
   TaskDefinition tasks;
   std::vector<double> scores;                 ///< of each episode: accuracies, or squared errors
   std::vector<std::vector<int64_t>> sources;  ///< source classes of each episode
@@ -43,6 +43,9 @@ struct RecordedRun {
 };
 
 bool is_recorded_run(const std::filesystem::path& folder);
+
+/// The lines of episodes.jsonl, or of episodes.jsonl.gz where that is what there is.
+std::vector<EpisodeOutcome> read_episode_lines(const std::filesystem::path& folder);
 
 /// Reads a record and derives every figure of its "test" block again from the lines of
 /// episodes.jsonl (or episodes.jsonl.gz): the hash of the tasks, accuracies or squared errors from
