@@ -35,7 +35,8 @@ std::vector<ClassScore> accuracy_by(const ClassNames& names,
 /// How often queries of one class were taken for another where both were in a task.
 struct Confusion {
   int64_t times = 0;
-  int64_t chances = 0;  ///< queries of the one, counted once for each class of the other in its task
+  int64_t chances =
+      0;  ///< queries of the one, counted once for each class of the other in its task
 
   double share() const {
     return chances == 0 ? 0 : static_cast<double>(times) / static_cast<double>(chances);

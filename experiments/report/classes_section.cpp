@@ -71,9 +71,10 @@ std::string matrix(const Confusions& confusions) {
   if (names.size() < 2 || names.size() > kLargestMatrix || highest == 0) return "";
   std::vector<HtmlTable::Column> columns{{"taken for →"}};
   for (size_t i = 1; i <= names.size(); ++i) columns.push_back({std::to_string(i), true});
-  HtmlTable table("How often a query of the row was taken for a class of the column where both were "
-                  "in the task, %",
-                  columns);
+  HtmlTable table(
+      "How often a query of the row was taken for a class of the column where both were "
+      "in the task, %",
+      columns);
   size_t number = 0;
   for (const std::string& from : names) {
     std::vector<Cell> cells{fmt::format("{} {}", ++number, from)};
@@ -94,8 +95,9 @@ std::string matrix(const Confusions& confusions) {
 }
 
 std::string pairs_table(const Confusions& confusions) {
-  HtmlTable table("Classes most often taken for another",
-                  {{"class"}, {"taken for"}, {"times", true}, {"of queries", true}, {"share", true}});
+  HtmlTable table(
+      "Classes most often taken for another",
+      {{"class"}, {"taken for"}, {"times", true}, {"of queries", true}, {"share", true}});
   for (const auto& [pair, confusion] : most_confused(confusions, kMostPairs)) {
     const bool turned = pair.first == pair.second;
     table.row({pair.first, turned ? "itself, turned" : pair.second, std::to_string(confusion.times),

@@ -13,8 +13,10 @@ namespace {
 std::string interval_text(const Score& score, const Summary& summary,
                           const std::optional<double>& ci95_classes) {
   std::vector<std::string> parts;
-  if (summary.ci95) parts.push_back(fmt::format("± {} for these tasks", score.number(*summary.ci95)));
-  if (ci95_classes) parts.push_back(fmt::format("± {} for new classes", score.number(*ci95_classes)));
+  if (summary.ci95)
+    parts.push_back(fmt::format("± {} for these tasks", score.number(*summary.ci95)));
+  if (ci95_classes)
+    parts.push_back(fmt::format("± {} for new classes", score.number(*ci95_classes)));
   return parts.empty() ? "" : fmt::format(" ({})", fmt::join(parts, ", "));
 }
 
@@ -32,8 +34,8 @@ std::string paper_sentence(const Score& score, const Json& result, double ours,
   const double theirs = paper[score.name];
   const std::string source = paper.value("source", "The paper");
   if (!paper.value("comparable", true)) {
-    return fmt::format("{} reports {}, by another protocol: the two are not to be compared.", source,
-                       score.told(theirs));
+    return fmt::format("{} reports {}, by another protocol: the two are not to be compared.",
+                       source, score.told(theirs));
   }
   std::string text = fmt::format("{} reports {}: ours is {}", source, score.told(theirs),
                                  difference_text(score, ours - theirs));
@@ -47,7 +49,8 @@ std::string paper_sentence(const Score& score, const Json& result, double ours,
 std::string training_text(const ReportRun& run) {
   const Json train = run.record->result.value("train", Json::object());
   if (!train.contains("iterations")) return "untrained";
-  std::string text = fmt::format("trained for {} iterations", train.at("iterations").get<int64_t>());
+  std::string text =
+      fmt::format("trained for {} iterations", train.at("iterations").get<int64_t>());
   if (run.chosen() && train.contains("best_iteration")) {
     text += fmt::format(", weights chosen by validation at {}",
                         train.at("best_iteration").get<int64_t>());
@@ -70,16 +73,18 @@ std::string caveats(const Json& result) {
   if (deviations.empty()) return html;
   std::string list;
   for (const Json& deviation : deviations) {
-    list += fmt::format("<li>{}</li>\n", html_escape(deviation.is_string()
-                                                         ? deviation.get<std::string>()
-                                                         : deviation.dump()));
+    list += fmt::format(
+        "<li>{}</li>\n",
+        html_escape(deviation.is_string() ? deviation.get<std::string>() : deviation.dump()));
   }
-  return html + folded(counted(deviations.size(), "deviation from the paper",
-                               "deviations from the paper"),
-                       "<ul>\n" + list + "</ul>\n");
+  return html +
+         folded(counted(deviations.size(), "deviation from the paper", "deviations from the paper"),
+                "<ul>\n" + list + "</ul>\n");
 }
 
+/// How far an unfinished run came.
 std::string progress_text(const ReportRun& run) {
+  if (run.trained) return "trained, but not tested";
   std::string text = fmt::format("{} iterations done", run.curves.last_iteration());
   if (const auto planned = run.planned_iterations())
     text = fmt::format("{} of {} iterations done", run.curves.last_iteration(), *planned);
@@ -87,13 +92,13 @@ std::string progress_text(const ReportRun& run) {
 }
 
 Headline unfinished_headline(const ReportRun& run) {
-  std::string text = fmt::format("This run of {} is unfinished: {}", run.algorithm(),
-                                 progress_text(run));
+  std::string text =
+      fmt::format("This run of {} is not finished: {}", run.algorithm(), progress_text(run));
   if (const auto best = run.chosen()) {
     text += fmt::format(". Its best validation so far is {} at iteration {}",
                         run.score().told(*run.validation_score()), best->iteration);
   }
-  return {fmt::format("{}: unfinished", run.name),
+  return {fmt::format("{}: {}", run.name, run.trained ? "not tested" : "unfinished"),
           paragraph(text + ". There is no test yet, and no result to quote.", "finding")};
 }
 
@@ -110,8 +115,7 @@ Headline headline_of(const ReportRun& run) {
       score.percent ? score.told(record.score.mean) + " accuracy" : score.told(record.score.mean),
       interval_text(score, record.score, record.ci95_classes), title_of(record.tasks));
   const auto half_width = record.ci95_classes ? record.ci95_classes : record.score.ci95;
-  const std::string beside =
-      paper_sentence(score, record.result, record.score.mean, half_width);
+  const std::string beside = paper_sentence(score, record.result, record.score.mean, half_width);
   return {fmt::format("{}: {}", run.name, score.told(record.score.mean)),
           paragraph(text, "finding") + (beside.empty() ? "" : paragraph(beside, "finding")) +
               caveats(record.result)};
@@ -136,13 +140,14 @@ std::string table_sentence(const LeaderboardTable& table) {
     return fmt::format("{} reaches {} on {}.", first.method, row_text(score, first), tasks);
   }
   const Ranking::Pair& pair = table.ranking.pair(0, 1);
-  const std::string next = verdict(first.method, table.rows[1].method, pair.comparison,
-                                   pair.corrected_p, score);
-  return fmt::format("Of {} methods on {}, {} does best: {}. {}: {}.", table.rows.size(), tasks,
-                     first.method, row_text(score, first),
-                     pair.differs ? "The next is behind beyond noise"
-                                  : "It cannot be told apart from the next",
-                     next);
+  std::string next =
+      verdict(first.method, table.rows[1].method, pair.comparison, pair.corrected_p, score);
+  if (const size_t sign = next.rfind(" +- "); sign != std::string::npos)
+    next.replace(sign, 4, " ± ");  // the terminal's spelling
+  return fmt::format(
+      "Of {} methods on {}, {} does best: {}. {}: {}.", table.rows.size(), tasks, first.method,
+      row_text(score, first),
+      pair.differs ? "That is beyond noise" : "It cannot be told apart from the next", next);
 }
 
 /// What validation chose among the runs, where it can choose.
@@ -150,9 +155,9 @@ std::string choice_sentence(const Report& report) {
   if (report.outcome.kind != Outcome::Kind::validation) return "";
   const ReportRun& best = report.best();
   const Score& score = best.score();
-  std::string text = fmt::format(
-      "Of {} runs, validation prefers {}: {} at iteration {}", report.runs.size(), best.label,
-      score.told(*best.validation_score()), best.chosen()->iteration);
+  std::string text =
+      fmt::format("Of {} runs, validation prefers {}: {} at iteration {}", report.runs.size(),
+                  best.label, score.told(*best.validation_score()), best.chosen()->iteration);
   if (best.finished()) {
     text += fmt::format("; on the test tasks it has {}{}", score.told(best.record->score.mean),
                         interval_text(score, best.record->score, best.record->ci95_classes));
@@ -187,7 +192,7 @@ Headline headline_of_several(const Report& report) {
         "note");
   }
   if (const size_t open = report.runs.size() - records.size(); open > 0)
-    body += paragraph(fmt::format("{} of these runs {} not finished.", open, open == 1 ? "is" : "are"),
+    body += paragraph(fmt::format("{} of these runs {} no test.", open, open == 1 ? "has" : "have"),
                       "note");
   return {one_name ? fmt::format("{}: {} runs", report.runs[0].name, report.runs.size())
                    : fmt::format("{} runs side by side", report.runs.size()),
@@ -202,9 +207,7 @@ bool same_tasks(const Report& report) {
   return met.size() < 2;
 }
 
-std::string status_of(const ReportRun& run) {
-  return run.finished() ? "" : "unfinished, " + progress_text(run);
-}
+std::string status_of(const ReportRun& run) { return run.finished() ? "" : progress_text(run); }
 
 }  // namespace
 
@@ -217,15 +220,16 @@ Section runs_section(const Report& report) {
   const bool same = same_tasks(report);
   HtmlTable table(report.outcome.kind == Outcome::Kind::none
                       ? "Runs, in the order given"
-                      : fmt::format("Runs, the best by {} first", report.outcome.text()), {{"run"},
-                                           {"test", true},
-                                           {"± these tasks", true},
-                                           {"± new classes", true},
-                                           {"validation", true},
-                                           {"at iteration", true},
-                                           {"paper", true},
-                                           {"test tasks"},
-                                           {"status"}});
+                      : fmt::format("Runs, the best by {} first", report.outcome.text()),
+                  {{"run"},
+                   {"test", true},
+                   {"± these tasks", true},
+                   {"± new classes", true},
+                   {"validation", true},
+                   {"at iteration", true},
+                   {"paper", true},
+                   {"test tasks"},
+                   {"status"}});
   for (const size_t i : report.order) {
     const ReportRun& run = report.runs[i];
     const Score& score = run.score();

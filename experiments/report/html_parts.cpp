@@ -7,6 +7,19 @@
 #include "experiments/html_page.h"
 
 namespace kshot {
+namespace {
+
+/// Signs stay with their numbers at the end of a line.
+std::string unbroken(std::string text) {
+  constexpr std::string_view kSpace = "\u00a0";
+  for (const std::string_view sign : {" %", "± "}) {
+    for (size_t at = text.find(sign); at != std::string::npos; at = text.find(sign, at))
+      text.replace(text.find(' ', at), 1, kSpace);
+  }
+  return text;
+}
+
+}  // namespace
 
 Cell::Cell(std::string_view text) : html(html_escape(text)) {}
 
@@ -51,8 +64,9 @@ std::string HtmlTable::html() const {
 }
 
 std::string paragraph(std::string_view text, std::string_view css) {
-  if (css.empty()) return fmt::format("<p>{}</p>\n", html_escape(text));
-  return fmt::format("<p class=\"{}\">{}</p>\n", css, html_escape(text));
+  const std::string html = unbroken(html_escape(text));
+  if (css.empty()) return fmt::format("<p>{}</p>\n", html);
+  return fmt::format("<p class=\"{}\">{}</p>\n", css, html);
 }
 
 std::string folded(std::string_view summary, const std::string& body, bool open) {
@@ -61,6 +75,7 @@ std::string folded(std::string_view summary, const std::string& body, bool open)
 }
 
 std::string figure(const std::string& svg, std::string_view caption) {
+  if (caption.empty()) return "<figure>" + svg + "</figure>\n";
   return fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n", svg, html_escape(caption));
 }
 

@@ -48,7 +48,7 @@ struct Section {
 std::string paragraph(std::string_view text, std::string_view css = "");
 /// Folded away until asked for.
 std::string folded(std::string_view summary, const std::string& body, bool open = false);
-/// A chart with what it shows in words below it.
+/// A chart with what it shows in words below it, where its axes do not say all.
 std::string figure(const std::string& svg, std::string_view caption);
 
 /// "1 run", "3 runs".

@@ -48,7 +48,8 @@ MainEffect effect_of(const Setting& setting, std::span<const double> scores) {
         std::find_if(effect.levels.begin(), effect.levels.end(),
                      [&](const Level& level) { return level.value == setting.values[i]; });
     Level& level = known == effect.levels.end()
-                       ? effect.levels.emplace_back(Level{.value = setting.values[i]})
+                       ? effect.levels.emplace_back(
+                             Level{.value = setting.values[i], .scores = {}, .summary = {}})
                        : *known;
     level.scores.push_back(scores[i]);
   }

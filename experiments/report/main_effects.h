@@ -24,8 +24,8 @@ struct MainEffect {
   double size = 0;            ///< the highest mean of a level minus the lowest
 };
 
-/// One for each setting, `scores` being of the runs; the largest first, the seed last. Settings that
-/// always change together stand as one, their names and values joined.
+/// One for each setting, `scores` being of the runs; the largest first, the seed last. Settings
+/// that always change together stand as one, their names and values joined.
 std::vector<MainEffect> main_effects(const std::vector<Setting>& settings,
                                      std::span<const double> scores);
 

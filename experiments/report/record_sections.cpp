@@ -1,4 +1,6 @@
 // What was asked for, and what it was computed with.
+#include <algorithm>
+
 #include "experiments/html_page.h"
 #include "experiments/report/report.h"
 #include "experiments/report/spec_settings.h"
@@ -13,8 +15,9 @@ std::string differences_table(const Report& report) {
   for (const ReportRun& run : report.runs) specs.push_back(run.spec);
   const std::vector<Setting> settings = differing_settings(specs);
   if (settings.empty()) return paragraph("The specs decide the same in every setting.");
-  // Whichever there are fewer of stand side by side.
-  const bool runs_aside = report.runs.size() <= settings.size();
+  // Whichever there are fewer of stand side by side, and a few runs in any case.
+  constexpr size_t kFew = 4;
+  const bool runs_aside = report.runs.size() <= std::max(kFew, settings.size());
   std::vector<HtmlTable::Column> columns{{runs_aside ? "setting" : "run"}};
   if (runs_aside) {
     for (const ReportRun& run : report.runs) columns.push_back({run.label});
@@ -51,9 +54,9 @@ std::string whole_specs(const Report& report) {
   return html;
 }
 
-/// The most telling settings of one run, for who does not unfold the spec.
+/// The settings of one run, for who does not unfold the spec.
 std::string summary_table(const ReportRun& run) {
-  HtmlTable table("The spec in short", {{"part"}, {"as asked for"}});
+  HtmlTable table("The spec, part by part", {{"part"}, {"settings, defaults included"}});
   const auto join = [](const Json& block) {
     std::vector<std::string> parts;
     for (const auto& [path, value] : settings_of(block)) parts.push_back(path + " " + value);
@@ -78,51 +81,75 @@ std::string code_text(const ReportRun& run) {
   return text;
 }
 
-std::string threads_text(const ReportRun& run) {
-  const Json threads = run.env.value("threads", Json());
-  return threads.is_number() ? threads.dump() : "";
+/// "2026-01-31 12:00" of "2026-01-31T12:00:00Z".
+std::string date_text(const std::string& utc) {
+  std::string text = utc.substr(0, 16);
+  std::replace(text.begin(), text.end(), 'T', ' ');
+  return text;
+}
+
+struct Fact {
+  std::string name, value;
+  bool number = false;
+};
+
+/// The same names for every run; a value that does not exist is empty.
+std::vector<Fact> machine_facts(const ReportRun& run) {
+  const Json result = run.finished() ? run.record->result : Json::object();
+  const Json train = result.value("train", Json::object());
+  const double seconds = train.value("seconds", run.curves.seconds);
+  return {{"training, validations included", seconds > 0 ? clock_text(seconds) : "", true},
+          {"tasks a second", number_at(train, "tasks_per_second", "{:.1f}"), true},
+          {"peak memory, MB", number_at(train, "peak_memory_bytes", "{:.0f}", 1e6), true},
+          {"parameters", number_at(result, "parameters", "{:.0f}"), true},
+          {"processor", run.env.value("cpu", "")},
+          {"device", run.env.value("device", "")},
+          {"GPU", run.env.value("gpu", "")},
+          {"threads", number_at(run.env, "threads", "{:.0f}"), true},
+          {"finished, UTC", date_text(result.value("run", Json::object()).value("finished", ""))},
+          {"kshot", run.env.value("kshot", "")},
+          {"LibTorch", run.env.value("libtorch", "")},
+          {"compiler", run.env.value("compiler", "")},
+          {"commit", code_text(run)}};
 }
 
 }  // namespace
 
 Section spec_section(const Report& report) {
-  std::string body = report.runs.size() == 1 ? summary_table(report.runs[0])
-                                             : differences_table(report);
+  std::string body =
+      report.runs.size() == 1 ? summary_table(report.runs[0]) : differences_table(report);
   return {"spec", report.runs.size() == 1 ? "The spec" : "Differences between the specs",
           body + whole_specs(report)};
 }
 
 Section machine_section(const Report& report) {
-  HtmlTable table("What it was computed with, and how long it took",
-                  {{"run"},
-                   {"processor"},
-                   {"device"},
-                   {"GPU"},
-                   {"threads", true},
-                   {"training", true},
-                   {"tasks a second", true},
-                   {"peak memory, MB", true},
-                   {"parameters", true},
-                   {"finished"},
-                   {"kshot"},
-                   {"LibTorch"},
-                   {"code"}});
-  for (const ReportRun& run : report.runs) {
-    const Json result = run.finished() ? run.record->result : Json::object();
-    const Json train = result.value("train", Json::object());
-    const double seconds = train.value("seconds", run.curves.seconds);
-    table.row({run_cell(report, run), run.env.value("cpu", ""), run.env.value("device", ""),
-               run.env.value("gpu", ""), threads_text(run), seconds > 0 ? clock_text(seconds) : "",
-               number_at(train, "tasks_per_second", "{:.4g}"),
-               number_at(train, "peak_memory_bytes", "{:.0f}", 1e6),
-               number_at(result, "parameters", "{:.0f}"),
-               result.value("run", Json::object()).value("finished", ""),
-               run.env.value("kshot", ""), run.env.value("libtorch", ""), code_text(run)});
+  std::vector<std::vector<Fact>> facts;
+  for (const ReportRun& run : report.runs) facts.push_back(machine_facts(run));
+  const std::string caption = "What it was computed with, and how long it took";
+  const bool runs_aside = report.runs.size() <= 3;
+  std::vector<HtmlTable::Column> columns{{runs_aside ? "" : "run"}};
+  if (runs_aside) {
+    for (const ReportRun& run : report.runs) columns.push_back({run.label});
+  } else {
+    for (const Fact& fact : facts[0]) columns.push_back({fact.name, fact.number});
   }
-  return {"machine", "Hardware and time",
-          table.html() + paragraph("Training time is in hours, minutes and seconds, validations "
-                                   "included.",
-                                   "quiet")};
+  HtmlTable table(caption, columns);
+  if (runs_aside) {
+    for (size_t f = 0; f < facts[0].size(); ++f) {
+      std::vector<Cell> cells{facts[0][f].name};
+      for (const auto& of_run : facts) cells.emplace_back(of_run[f].value);
+      if (std::any_of(cells.begin() + 1, cells.end(),
+                      [](const Cell& c) { return !c.html.empty(); }))
+        table.row(std::move(cells));
+    }
+  } else {
+    for (size_t i = 0; i < report.runs.size(); ++i) {
+      std::vector<Cell> cells{run_cell(report, report.runs[i])};
+      for (const Fact& fact : facts[i]) cells.emplace_back(fact.value);
+      table.row(std::move(cells));
+    }
+  }
+  return {"machine", "Hardware and time", table.html()};
 }
 
 }  // namespace kshot

@@ -30,7 +30,8 @@ std::string contents(const std::vector<Section>& sections) {
 
 std::string footer(const Report& report) {
   return fmt::format(
-      "<footer class=\"quiet\">Written by kshot {} from {}. Intervals are 95 %. Everything here was "
+      "<footer class=\"quiet\">Written by kshot {} from {}. Intervals are 95 %. Everything here "
+      "was "
       "derived from the records' own lines.</footer>\n",
       html_escape(build_info().version), counted(report.runs.size(), "record", "records"));
 }
@@ -46,14 +47,15 @@ std::vector<const ReportRun*> Report::tested() const {
 }
 
 int Report::series(const ReportRun& run) const {
-  const auto found = std::find_if(shown.begin(), shown.end(),
-                                  [&](size_t i) { return &runs[i] == &run; });
+  const auto found =
+      std::find_if(shown.begin(), shown.end(), [&](size_t i) { return &runs[i] == &run; });
   return found == shown.end() ? -1 : static_cast<int>(found - shown.begin());
 }
 
 Report make_report(std::vector<ReportRun> runs, const ReportOptions& options) {
   if (runs.empty()) throw Error(Exit::bad_spec, "a report needs a run");
-  Report report{.runs = std::move(runs), .outcome = {}, .order = {}, .shown = {}, .options = options};
+  Report report{
+      .runs = std::move(runs), .outcome = {}, .order = {}, .shown = {}, .options = options};
   label_runs(report.runs);
   report.outcome = outcome_of(report.runs);
   report.order = by_outcome(report.runs, report.outcome);
@@ -63,17 +65,18 @@ Report make_report(std::vector<ReportRun> runs, const ReportOptions& options) {
 
 std::string report_html(const Report& report) {
   std::vector<Section> sections{
-      runs_section(report),    sweep_section(report),   curves_section(report),
-      scores_section(report),  steps_section(report),   tasks_section(report),
-      classes_section(report), spec_section(report),    machine_section(report)};
+      runs_section(report),    sweep_section(report), curves_section(report),
+      scores_section(report),  steps_section(report), tasks_section(report),
+      classes_section(report), spec_section(report),  machine_section(report)};
   std::erase_if(sections, [](const Section& section) { return section.body.empty(); });
   const Headline found = headline(report);
   std::string body = fmt::format("<header>\n<h1>{}</h1>\n{}{}</header>\n<main>\n",
                                  html_escape(found.title), found.body, contents(sections));
   for (const Section& section : sections) {
-    body += fmt::format("<section id=\"{0}\" aria-labelledby=\"{0}-title\">\n<h2 id=\"{0}-title\">"
-                        "{1}</h2>\n{2}</section>\n",
-                        section.id, html_escape(section.title), section.body);
+    body += fmt::format(
+        "<section id=\"{0}\" aria-labelledby=\"{0}-title\">\n<h2 id=\"{0}-title\">"
+        "{1}</h2>\n{2}</section>\n",
+        section.id, html_escape(section.title), section.body);
   }
   body += "</main>\n" + footer(report);
   return html_page(found.title, body, kReportStyle);
@@ -101,6 +104,8 @@ Cell run_cell(const Report& report, const ReportRun& run) {
 
 double axis_value(const Score& score, double value) { return score.percent ? 100 * value : value; }
 
-std::string axis_title(const Score& score) { return score.percent ? score.name + ", %" : score.name; }
+std::string axis_title(const Score& score) {
+  return score.percent ? score.name + ", %" : score.name;
+}
 
 }  // namespace kshot

@@ -42,6 +42,14 @@ std::map<std::string, std::string> validation_tasks(const ReportRun& run) {
   return settings_of({{"tasks", tasks}, {"dataset", run.spec.value("dataset", Json::object())}});
 }
 
+/// Whether the last checkpoint is of a training that is done; a sweep tests only what it chose.
+bool training_ended(const RunFolder& folder) {
+  const fs::path path = folder.file("checkpoints") / "last.json";
+  if (!fs::exists(path)) return false;
+  const Json last = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  return last.is_object() && last.value("state", Json::object()).value("phase", "") == "done";
+}
+
 /// A run that has spec.json alone, or with it the beginning of a training.
 void read_unfinished(ReportRun& run) {
   const RunFolder folder(run.folder);
@@ -50,6 +58,7 @@ void read_unfinished(ReportRun& run) {
                        ? Json::parse(read_file(folder.file("env.json")), nullptr, false)
                        : Json::object();
   run.env = env.is_object() ? env : Json::object();
+  run.trained = training_ended(folder);
   run.name = run.spec.value("name", run.folder.parent_path().filename().string());
   run.id = fs::absolute(run.folder).lexically_normal().filename().string();
 }
@@ -116,6 +125,7 @@ ReportRun read_report_run(const fs::path& folder) {
       run.id = run.record->id;
       run.spec = run.record->spec;
       run.env = run.record->env;
+      run.trained = true;
     } else {
       read_unfinished(run);
     }
@@ -145,7 +155,8 @@ Outcome outcome_of(const std::vector<ReportRun>& runs) {
   for (const ReportRun& run : runs) {
     if (run.kind() != runs[0].kind()) return {};
     const auto score = run.validation_score();
-    if (score && validation_tasks(run) == validation_tasks(runs[0])) validation.scores.push_back(*score);
+    if (score && validation_tasks(run) == validation_tasks(runs[0]))
+      validation.scores.push_back(*score);
     if (run.finished() && runs[0].finished() && run.record->tasks == runs[0].record->tasks)
       test.scores.push_back(run.record->score.mean);
   }

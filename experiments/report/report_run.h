@@ -15,9 +15,10 @@ namespace kshot {
 struct ReportRun {
   std::filesystem::path folder;
   std::string name, id;
-  std::string label;  ///< what tells it from the report's other runs
-  Json spec, env;     ///< env is an empty object where there is none
+  std::string label;                  ///< what tells it from the report's other runs
+  Json spec, env;                     ///< env is an empty object where there is none
   std::optional<RecordedRun> record;  ///< absent where the run is not finished
+  bool trained = false;               ///< its training came to its end
   TrainingCurves curves;
 
   bool finished() const { return record.has_value(); }

@@ -2,8 +2,8 @@
 
 namespace kshot {
 
-// Series colours keep 3:1 to the paper in both modes and stay apart for the colour-blind; dashes and
-// shapes of marks tell the same.
+// Series colours keep 3:1 to the paper in both modes and stay apart for the colour-blind; dashes
+// and shapes of marks tell the same.
 const std::string_view kReportStyle = R"(
 :root { --s0: #0b62b0; --s1: #c2410c; --s2: #00795c; --s3: #a3328a; --s4: #8a6200; --s5: #4a5568;
   --wrong: #b3261e; --ink: var(--s0); }
@@ -20,8 +20,8 @@ details { margin: .6rem 0; } summary { cursor: pointer; padding: .25rem 0; color
 details[open] > summary { margin-bottom: .4rem; }
 pre { overflow-x: auto; background: var(--panel); padding: .8rem; }
 figure { margin: 0; } figcaption { color: var(--quiet); font-size: .9rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(21rem, 100%), 1fr)); gap: 1rem 1.5rem; }
-svg.chart { display: block; width: 100%; height: auto; max-width: 44rem; font: 13px system-ui, sans-serif; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem 1.5rem; }
+svg.chart { display: block; width: 100%; height: auto; max-width: 36rem; font: 13px system-ui, sans-serif; }
 svg.chart text { fill: var(--quiet); } svg.chart .axis-title { fill: var(--text); }
 .grid { stroke: var(--line); fill: none; } .axis { stroke: var(--quiet); fill: none; }
 .line { fill: none; stroke: var(--ink); stroke-width: 2.2; stroke-linejoin: round; }
@@ -39,16 +39,17 @@ svg.chart text { fill: var(--quiet); } svg.chart .axis-title { fill: var(--text)
 .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .4rem 0; padding: 0; }
 svg.key { width: 34px; height: 14px; vertical-align: -1px; }
-caption { text-align: left; color: var(--quiet); padding: .3rem 0; } tbody th { color: var(--text); font-weight: 400; }
+caption { text-align: left; color: var(--quiet); padding: .3rem 0; } tbody th { color: var(--text); font-weight: 400; white-space: nowrap; }
 .track { display: inline-block; width: 7rem; height: .7em; background: var(--line); }
 .track > span { display: block; height: 100%; background: var(--s0); }
 .matrix td { padding: .15rem .3rem; } .heat { display: block; padding: .1rem .3rem; background: color-mix(in srgb, var(--s0) calc(var(--heat) * .6), transparent); }
 .pictures figure { display: inline-block; margin: 2px; text-align: center; vertical-align: top; border: 2px solid transparent; }
+table.pictures { margin-top: .8rem; }
 .pictures figcaption { line-height: 1.2; font-size: .8rem; }
 .pictures img { display: block; width: 44px; height: 44px; object-fit: contain; background: #fff; image-rendering: pixelated; outline: 1px solid var(--line); }
 .pictures .wrong { border-color: var(--wrong); } .pictures .wrong figcaption { color: var(--wrong); font-weight: 700; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .6rem; }
-@media (max-width: 40rem) { .track { width: 4rem; } th, td { padding: .3rem .45rem; } .pictures tr { display: block; }
+@media (max-width: 40rem) { .track { width: 4rem; } th, td { padding: .3rem .45rem; } .pictures img { width: 36px; height: 36px; } .pictures tr { display: block; }
   .pictures thead { display: none; } .pictures tbody th, .pictures td { display: block; border: 0; padding: .1rem 0; } }
 @media print { details > * { display: block; } nav { display: none; } }
 )";

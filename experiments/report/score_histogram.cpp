@@ -20,12 +20,15 @@ Histogram accuracy_bins(std::span<const double> values, int64_t queries, int64_t
 }
 
 Histogram error_bins(std::span<const double> values, int most) {
-  const double highest = *std::max_element(values.begin(), values.end());
-  if (!(highest > 0)) return {.low = 0, .width = 1, .counts = {0}};
-  const std::vector<double> edges = nice_ticks(0, highest, most);
-  const double width = edges.size() > 1 ? edges[1] : highest;
-  const auto bins = static_cast<size_t>(std::floor(highest / width)) + 1;
-  return {.low = 0, .width = width, .counts = std::vector<int64_t>(bins)};
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  const double high = sorted[(sorted.size() - 1) * 98 / 100];
+  if (!(high > 0)) return {.low = 0, .width = 1, .counts = {0}};
+  const double width = nice_ticks(0, high, most).at(1);
+  const auto bins = static_cast<size_t>(std::floor(high / width)) + 1;
+  Histogram histogram{.low = 0, .width = width, .counts = std::vector<int64_t>(bins)};
+  histogram.open_end = sorted.back() >= histogram.edge(bins);
+  return histogram;
 }
 
 Histogram filled(Histogram bins, std::span<const double> values) {

@@ -35,6 +35,7 @@ double share_of_tasks(const Histogram& histogram, size_t bin, const ReportRun& r
 
 std::string bin_text(const Score& score, const Histogram& bins, size_t bin) {
   const double from = std::max(0.0, bins.edge(bin)), to = bins.edge(bin + 1);
+  if (bins.open_end && bin + 1 == bins.counts.size()) return fmt::format("{:.4g} and more", from);
   if (!score.percent) return fmt::format("{:.4g} to {:.4g}", from, to);
   return fmt::format("{:.1f} to {:.1f} %", 100 * from, std::min(100.0, 100 * to));
 }
@@ -76,11 +77,11 @@ std::string histogram_chart(const Report& report, const Runs& runs) {
   }
   y.high *= 1.12;
   const Score& score = runs[0]->score();
-  Chart chart(fmt::format("How often a task came to which {}", score.name),
-              {.title = axis_title(score) + " of a task",
-               .range = {axis_value(score, bins.low),
-                         axis_value(score, bins.edge(bins.counts.size()))}},
-              {.title = "share of tasks, %", .range = y}, 640, 300);
+  Chart chart(
+      fmt::format("How often a task came to which {}", score.name),
+      {.title = score.name + (score.percent ? " of a task, %" : " of a task"),
+       .range = {axis_value(score, bins.low), axis_value(score, bins.edge(bins.counts.size()))}},
+      {.title = "share of tasks, %", .range = y});
   if (runs.size() == 1) {
     draw_bars(chart, histograms[0], *runs[0]);
   } else {
@@ -97,8 +98,10 @@ std::string histogram_chart(const Report& report, const Runs& runs) {
       cells.emplace_back(std::to_string(histogram.counts[bin]));
     table.row(std::move(cells));
   }
-  return figure(chart.svg(), title_of(runs[0]->record->tasks)) +
-         folded("The histogram as numbers", table.html());
+  const std::string caption =
+      title_of(runs[0]->record->tasks) +
+      (bins.open_end ? "; the last interval also holds all that is higher" : "");
+  return figure(chart.svg(), caption) + folded("The histogram as numbers", table.html());
 }
 
 const Json& steps_of(const ReportRun& run) {
@@ -117,7 +120,7 @@ std::string steps_chart(const Report& report, const Runs& runs) {
   if (!(x.high > x.low)) return "";  // no steps, no curve
   y.high *= 1.05;
   Chart chart("Mean squared error after each step of adaptation",
-              {.title = "step of adaptation", .range = x}, {.title = "mse", .range = y}, 640, 300);
+              {.title = "step of adaptation", .range = x}, {.title = "mse", .range = y});
   HtmlTable table("Mean squared error by step",
                   {{"run"}, {"step", true}, {"mse", true}, {"± these tasks", true}});
   for (const ReportRun* run : runs) {
@@ -159,9 +162,9 @@ Section steps_section(const Report& report) {
     if (tasks.kind == TaskKind::regression) body += steps_chart(report, runs);
   }
   if (body.empty()) return {};
-  return {"steps", "Error by step",
-          paragraph("The band is the 95 % interval for these tasks.", "quiet") + legend(report) +
-              body};
+  return {
+      "steps", "Error by step",
+      paragraph("The band is the 95 % interval for these tasks.", "quiet") + legend(report) + body};
 }
 
 }  // namespace kshot

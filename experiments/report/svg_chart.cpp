@@ -36,14 +36,29 @@ std::string shape(int series, double size, double x, double y) {
     return fmt::format("<polygon points=\"{}\"", text);
   };
   switch (series % kSeries) {
-    case 1: return polygon({{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}});
-    case 2: return polygon({{0, -1.2}, {1.15, .85}, {-1.15, .85}});
-    case 3: return polygon({{0, -1.3}, {1.3, 0}, {0, 1.3}, {-1.3, 0}});
-    case 4: return polygon({{0, 1.2}, {1.15, -.85}, {-1.15, -.85}});
+    case 1:
+      return polygon({{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}});
+    case 2:
+      return polygon({{0, -1.2}, {1.15, .85}, {-1.15, .85}});
+    case 3:
+      return polygon({{0, -1.3}, {1.3, 0}, {0, 1.3}, {-1.3, 0}});
+    case 4:
+      return polygon({{0, 1.2}, {1.15, -.85}, {-1.15, -.85}});
     case 5:
-      return polygon({{-.4, -1.2}, {.4, -1.2}, {.4, -.4}, {1.2, -.4}, {1.2, .4}, {.4, .4}, {.4, 1.2},
-                      {-.4, 1.2}, {-.4, .4}, {-1.2, .4}, {-1.2, -.4}, {-.4, -.4}});
-    default: return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"", x, y, size);
+      return polygon({{-.4, -1.2},
+                      {.4, -1.2},
+                      {.4, -.4},
+                      {1.2, -.4},
+                      {1.2, .4},
+                      {.4, .4},
+                      {.4, 1.2},
+                      {-.4, 1.2},
+                      {-.4, .4},
+                      {-1.2, .4},
+                      {-1.2, -.4},
+                      {-.4, -.4}});
+    default:
+      return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"", x, y, size);
   }
 }
 
@@ -74,8 +89,9 @@ std::vector<double> nice_ticks(double low, double high, int count) {
 std::vector<double> logarithmic_ticks(double low, double high) {
   const double first = std::floor(std::log10(low)), last = std::ceil(std::log10(high));
   const bool fine = std::log10(high / low) < 2.5;
+  const double step = std::ceil((last - first) / 8);
   std::vector<double> ticks;
-  for (double power = first; power <= last; ++power) {
+  for (double power = first; power <= last; power += std::max(1.0, step)) {
     for (const double factor : {1, 2, 5}) {
       const double value = factor * std::pow(10, power);
       const bool inside = value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9);
@@ -86,8 +102,9 @@ std::vector<double> logarithmic_ticks(double low, double high) {
 }
 
 std::string tick_label(double value) {
-  if (std::abs(value) >= 10000 && std::abs(value) < 1e9)
-    return fmt::format("{:.6g}k", value / 1000);
+  const double size = std::abs(value);
+  if (size >= 1e6 && size < 1e9) return fmt::format("{:.6g}M", value / 1e6);
+  if (size >= 1e4 && size < 1e6) return fmt::format("{:.6g}k", value / 1e3);
   return fmt::format("{:.6g}", value);
 }
 
@@ -144,8 +161,8 @@ void Chart::band(const std::vector<Point>& lower, const std::vector<Point>& uppe
                  std::string_view css) {
   if (lower.empty()) return;
   const std::vector<Point> back(upper.rbegin(), upper.rend());
-  content_ += fmt::format("<path class=\"band {}\" d=\"{}{}Z\"/>\n", css, path(lower),
-                          path(back, 'L'));
+  content_ +=
+      fmt::format("<path class=\"band {}\" d=\"{}{}Z\"/>\n", css, path(lower), path(back, 'L'));
 }
 
 void Chart::marks(const std::vector<Point>& points, int series, std::string_view css, double size) {
@@ -160,8 +177,7 @@ void Chart::mark(const Point& point, int series, std::string_view css, std::stri
                  double size) {
   const std::string outline = shape(series, size, place_x(point.x), place_y(point.y));
   const std::string tag = series % kSeries == 0 ? "circle" : "polygon";
-  content_ +=
-      with_tooltip(fmt::format("{} class=\"mark {}\"", outline, css), tag, tooltip) + "\n";
+  content_ += with_tooltip(fmt::format("{} class=\"mark {}\"", outline, css), tag, tooltip) + "\n";
 }
 
 void Chart::bar(double from, double to, double height, std::string_view css,
@@ -173,14 +189,15 @@ void Chart::bar(double from, double to, double height, std::string_view css,
   content_ += with_tooltip(tag, "rect", tooltip) + "\n";
 }
 
-void Chart::vertical(double x, std::string_view css, std::string_view label) {
+void Chart::vertical(double x, std::string_view css, std::string_view label, bool at_foot) {
   const double at = place_x(x);
   const bool right_half = at > (left_ + width_) / 2;
   content_ += fmt::format(
       "<path class=\"vertical {}\" d=\"M{:.1f} {}V{:.1f}\"/><text x=\"{:.1f}\" y=\"{}\" "
       "text-anchor=\"{}\">{}</text>\n",
-      css, at, kTop, height_ - kBottom, at + (right_half ? -5 : 5), kTop + 12,
-      right_half ? "end" : "start", html_escape(label));
+      css, at, kTop, height_ - kBottom, at + (right_half ? -5 : 5),
+      at_foot ? height_ - kBottom - 8 : kTop + 12, right_half ? "end" : "start",
+      html_escape(label));
 }
 
 std::string Chart::axes() const {
@@ -201,8 +218,8 @@ std::string Chart::axes() const {
   }
   text += fmt::format("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", left_, bottom,
                       width_ - kRight);
-  text += fmt::format("<text class=\"axis-title\" x=\"8\" y=\"16\">{}</text>\n",
-                      html_escape(y_.title));
+  text +=
+      fmt::format("<text class=\"axis-title\" x=\"8\" y=\"16\">{}</text>\n", html_escape(y_.title));
   text += fmt::format(
       "<text class=\"axis-title\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n",
       (left_ + width_ - kRight) / 2, height_ - 6, html_escape(x_.title));
@@ -210,9 +227,15 @@ std::string Chart::axes() const {
 }
 
 std::string Chart::svg() const {
+  // What lies outside the axes is cut off by an inner picture, with room for marks on its edge.
+  constexpr double kRoom = 9;
+  const double x = left_ - kRoom, y = kTop - kRoom;
+  const double wide = width_ - kRight + kRoom - x, high = height_ - kBottom + kRoom - y;
   return fmt::format(
-      "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\"><title>{}</title>\n{}{}</svg>\n",
-      width_, height_, html_escape(title_), axes(), content_);
+      "<svg class=\"chart\" viewBox=\"0 0 {0} {1}\" role=\"img\"><title>{2}</title>\n{3}"
+      "<svg x=\"{4:.1f}\" y=\"{5:.1f}\" width=\"{6:.1f}\" height=\"{7:.1f}\" viewBox=\"{4:.1f} "
+      "{5:.1f} {6:.1f} {7:.1f}\">\n{8}</svg></svg>\n",
+      width_, height_, html_escape(title_), axes(), x, y, wide, high, content_);
 }
 
 std::string legend_mark(int series) {

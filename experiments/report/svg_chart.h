@@ -10,9 +10,10 @@ namespace kshot {
 
 /// Multiples of 1, 2 or 5 times a power of ten within [low, high], about `count` of them.
 std::vector<double> nice_ticks(double low, double high, int count);
-/// Powers of ten within [low, high], with 2 and 5 times them where that gives few; both above 0.
+/// Powers of ten within [low, high], with 2 and 5 times them where that gives few, and not each of
+/// them where there are many; both above 0.
 std::vector<double> logarithmic_ticks(double low, double high);
-/// "0.25", "12", "20k".
+/// "0.25", "12", "20k", "1.5M".
 std::string tick_label(double value);
 
 struct Point {
@@ -40,9 +41,10 @@ struct Axis {
   std::vector<std::pair<double, std::string>> ticks(int count) const;
 };
 
-/// A drawing of points, lines and bars over two axes, as inline SVG. Colours come from the page:
-/// a mark belongs to the CSS classes that it is given, of which "s0" to "s5" name a series. All
-/// text is escaped here.
+/// A drawing of points, lines and bars over two axes, as inline SVG; what lies outside the axes is
+/// cut off. A logarithmic axis may run downwards, from its range's low to a lower high. Colours
+/// come from the page: a mark belongs to the CSS classes that it is given, of which "s0" to "s5"
+/// name a series. All text is escaped here.
 class Chart {
  public:
   /// `title` tells what is drawn to whoever cannot see it. Sizes are in pixels of a wide screen.
@@ -58,7 +60,8 @@ class Chart {
             double size = 4.5);
   /// A bar from the x axis up.
   void bar(double from, double to, double height, std::string_view css, std::string_view tooltip);
-  void vertical(double x, std::string_view css, std::string_view label);
+  /// A line across with a label at its top or its foot.
+  void vertical(double x, std::string_view css, std::string_view label, bool at_foot = false);
 
   std::string svg() const;
 

@@ -29,8 +29,7 @@ std::vector<double> places_of(const MainEffect& effect) {
   std::vector<double> places;
   for (size_t i = 0; i < effect.levels.size(); ++i) {
     const auto value = numeric(effect.levels[i].value);
-    places.push_back(effect.levels.size() > kMostLevels && value ? *value
-                                                                 : static_cast<double>(i));
+    places.push_back(effect.levels.size() > kMostLevels && value ? *value : static_cast<double>(i));
   }
   return places;
 }
@@ -53,8 +52,9 @@ Axis level_axis(const MainEffect& effect) {
     const size_t letters = 56 / effect.levels.size();
     for (size_t i = 0; i < effect.levels.size(); ++i) {
       const std::string& value = effect.levels[i].value;
-      axis.named_ticks.emplace_back(static_cast<double>(i),
-                                    short_text(value.empty() ? "-" : value, std::max<size_t>(letters, 4)));
+      axis.named_ticks.emplace_back(
+          static_cast<double>(i),
+          short_text(value.empty() ? "-" : value, std::max<size_t>(letters, 4)));
     }
     return axis;
   }
@@ -68,7 +68,8 @@ Axis level_axis(const MainEffect& effect) {
 }
 
 std::string effect_chart(const MainEffect& effect, const Score& score, const Axis& y) {
-  Chart chart(fmt::format("{} by {}", y.title, effect.setting.name), level_axis(effect), y, 380, 260);
+  Chart chart(fmt::format("{} by {}", y.title, effect.setting.name), level_axis(effect), y, 480,
+              280);
   const std::vector<double> places = places_of(effect);
   std::vector<Point> means, single;
   for (size_t i = 0; i < effect.levels.size(); ++i) {
@@ -100,9 +101,8 @@ std::string effects_table(const std::vector<MainEffect>& effects, const Score& s
                                                          {"best run", true}});
   for (const MainEffect& effect : effects) {
     for (const Level& level : effect.levels) {
-      const auto best = *std::min_element(
-          level.scores.begin(), level.scores.end(),
-          [&](double a, double b) { return score.better(a, b); });
+      const auto best = *std::min_element(level.scores.begin(), level.scores.end(),
+                                          [&](double a, double b) { return score.better(a, b); });
       table.row({effect.setting.name, level.value.empty() ? "-" : level.value,
                  std::to_string(level.scores.size()), score.number(level.summary.mean),
                  level.summary.std ? score.number(*level.summary.std) : "", score.number(best)});
@@ -159,9 +159,10 @@ std::string parallel_coordinates(const Report& report, const std::vector<Upright
   const auto y = [&](double share) { return kTop + (1 - share) * kHeight; };
   const double width = x(uprights.size() - 1) + 90;
   std::string svg = fmt::format(
-      "<svg class=\"chart parallel\" viewBox=\"0 0 {0} {1}\" style=\"min-width:{2:.0f}px\" "
-      "role=\"img\"><title>Settings and {3} of each run as a line from axis to axis</title>\n",
-      width, kTop + kHeight + 16, 0.8 * width, html_escape(uprights.back().title));
+      "<svg class=\"chart parallel\" viewBox=\"0 0 {0} {1}\" style=\"min-width:{2:.0f}px;"
+      "max-width:{3:.0f}px\" "
+      "role=\"img\"><title>Settings and {4} of each run as a line from axis to axis</title>\n",
+      width, kTop + kHeight + 16, 0.8 * width, 1.25 * width, html_escape(uprights.back().title));
   const size_t leading = std::max<size_t>(1, report.order.size() / 4);
   for (size_t place = report.order.size(); place-- > 0;) {
     const size_t run = report.order[place];

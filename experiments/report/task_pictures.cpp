@@ -14,8 +14,8 @@ constexpr int64_t kLargestSide = 256;
 
 void check_images(const Manifest& manifest) {
   const std::vector<int64_t>& shape = manifest.shape;
-  const bool image = shape.size() == 3 && (shape[0] == 1 || shape[0] == 3) && shape[1] > 1 &&
-                     shape[2] > 1;
+  const bool image =
+      shape.size() == 3 && (shape[0] == 1 || shape[0] == 3) && shape[1] > 1 && shape[2] > 1;
   if (!image) {
     throw Error(Exit::bad_data, "samples of {} are no pictures: their shape is [{}]", manifest.name,
                 fmt::join(shape, ","));
@@ -45,8 +45,7 @@ Tensor to_pixels(const Tensor& input, const DatasetView& view, bool bytes) {
 }  // namespace
 
 std::vector<TaskPictures> draw_tasks(const RecordedRun& run, const std::vector<TaskPlan>& plans) {
-  const ExperimentSpec spec =
-      read_spec(load_spec((run.folder / "spec.json").string(), {}), "cpu");
+  const ExperimentSpec spec = read_spec(load_spec((run.folder / "spec.json").string(), {}), "cpu");
   const Json& block = spec.episodes.test.dataset ? *spec.episodes.test.dataset : spec.dataset;
   DatasetCache datasets;
   const Manifest& manifest = datasets.open(block)->manifest();

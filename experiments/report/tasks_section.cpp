@@ -76,6 +76,12 @@ std::string class_row(const EpisodeOutcome& episode, const Json& classes,
     const auto entry = static_cast<size_t>(plan.classes[static_cast<size_t>(of)]);
     return classes.at(entry).at("name").get<std::string>();
   };
+  int64_t asked = 0, right = 0;
+  for (size_t q = 0; q < plan.query_labels.size(); ++q) {
+    if (plan.query_labels[q] != label) continue;
+    ++asked;
+    right += episode.predictions[q] == label;
+  }
   std::string support, queries;
   for (size_t s = 0; s < plan.support_labels.size(); ++s) {
     if (plan.support_labels[s] != label) continue;
@@ -92,8 +98,10 @@ std::string class_row(const EpisodeOutcome& episode, const Json& classes,
                          fmt::format("✗ {}", answer + 1));
     }
   }
-  return fmt::format("<tr><th scope=\"row\">{} {}</th><td>{}</td><td>{}</td></tr>\n", label + 1,
-                     html_escape(name(label)), support, queries);
+  return fmt::format(
+      "<tr><th scope=\"row\">{} {}<br><span class=\"quiet\">{} of {} right</span></th><td>{}</td>"
+      "<td>{}</td></tr>\n",
+      label + 1, html_escape(name(label)), right, asked, support, queries);
 }
 
 /// Classes with mistakes come first where not all can be drawn.
@@ -149,7 +157,8 @@ std::string picture_text(const Report& report, const ReportRun& run) {
   if (!report.options.images) return paragraph("Left out as --no-images asked.", "quiet");
   try {
     std::string text =
-        "A tick marks a query that was answered right; a cross, with the number of the class it was "
+        "A tick marks a query that was answered right; a cross, with the number of the class it "
+        "was "
         "taken for, one that was not. Of each class ";
     text += fmt::format("at most {} queries are drawn, mistakes first.", kMostQueries);
     if (report.runs.size() > 1) text += fmt::format(" Answers are those of {}.", run.label);
@@ -172,10 +181,9 @@ double curve_at(const TaskPlan& plan, double x) {
 std::vector<Point> answers_of(const EpisodeOutcome& episode) {
   std::vector<Point> points;
   for (size_t q = 0; q < episode.plan.query.size(); ++q)
-    points.push_back({x_of(episode.plan, episode.plan.query[q]),
-                      episode.regression.value().predictions.at(q)});
-  std::sort(points.begin(), points.end(),
-            [](const Point& a, const Point& b) { return a.x < b.x; });
+    points.push_back(
+        {x_of(episode.plan, episode.plan.query[q]), episode.regression.value().predictions.at(q)});
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
   return points;
 }
 
@@ -238,7 +246,8 @@ std::string curves_text(const Report& report, const ReportRun& first) {
   for (const Example& example : examples_of(*first.record))
     charts += curve_chart(report, all, example_title(example, *first.record), example.episode);
   std::string text =
-      "Broad line: the true curve; large open circles: the support points; marks: what was answered "
+      "Broad line: the true curve; large open circles: the support points; marks: what was "
+      "answered "
       "to the queries.";
   if (all.size() > 1) text += fmt::format(" Tasks are chosen by the errors of {}.", first.label);
   return paragraph(text, "quiet") + legend(report) + "<div class=\"charts\">\n" + charts +

@@ -70,7 +70,8 @@ TrainingCurves read_curves(const std::filesystem::path& metrics) {
 std::vector<Point> losses_of(const std::vector<Measurement>& measured) {
   std::vector<Point> points;
   points.reserve(measured.size());
-  for (const Measurement& m : measured) points.push_back({static_cast<double>(m.iteration), m.loss});
+  for (const Measurement& m : measured)
+    points.push_back({static_cast<double>(m.iteration), m.loss});
   return points;
 }
 

@@ -46,7 +46,7 @@ std::unique_ptr<Learner> adapt_together(const Algorithm& algorithm,
   return std::make_unique<Ensemble>(std::move(learners));
 }
 
-bool Ranking::enter(int64_t iteration, double value, int64_t size) {
+bool ModelRanking::enter(int64_t iteration, double value, int64_t size) {
   const auto place = std::upper_bound(values.begin(), values.end(), value);
   const auto rank = place - values.begin();
   if (rank >= size) return false;

@@ -19,7 +19,7 @@ std::unique_ptr<Learner> adapt_together(const Algorithm& algorithm,
                                         const Shapes& shapes, const Context& context);
 
 /// The best of a training's validations, best first.
-struct Ranking {
+struct ModelRanking {
   std::vector<int64_t> iterations;
   std::vector<double> values;  ///< the lower the better
 

@@ -16,9 +16,9 @@ struct TrainingState {
   int64_t validated = 0;        ///< the iteration of the last validation
   int64_t best_iteration = 0;
   std::optional<double> best_accuracy, best_loss;
-  Ranking ranking;    ///< of an ensemble's models, else empty
-  int64_t stale = 0;  ///< validations since the best
-  int64_t tasks = 0;  ///< learned from, in all phases
+  ModelRanking ranking;  ///< of an ensemble's models, else empty
+  int64_t stale = 0;     ///< validations since the best
+  int64_t tasks = 0;     ///< learned from, in all phases
   double seconds = 0, learning_seconds = 0;
   uint64_t metrics_length = 0;
   double window_loss = 0, window_accuracy = 0;  ///< sums over window_tasks since the last log line

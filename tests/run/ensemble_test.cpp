@@ -58,7 +58,7 @@ std::vector<std::string> files(const TemporaryFolder& folder) {
 }
 
 TEST_CASE("a ranking keeps the best, of equals the first") {
-  Ranking ranking;
+  ModelRanking ranking;
   CHECK(ranking.enter(1, 0.5, 2));
   CHECK(ranking.enter(2, 0.7, 2));
   CHECK_FALSE(ranking.enter(3, 0.7, 2));

@@ -76,10 +76,12 @@ TEST_CASE("confusions count mistakes among the queries that met the other class"
   CHECK(of("Latin/a", "Greek/alpha").share() == 0.5);
   CHECK(of("Greek/beta", "Latin/a").times == 1);
   CHECK(of("Greek/beta", "Latin/a").chances == 2);
-  CHECK(confusions.count({"Greek/alpha", "Greek/alpha"}) == 0);  // its rotation was in no task with it
+  CHECK(confusions.count({"Greek/alpha", "Greek/alpha"}) ==
+        0);  // its rotation was in no task with it
 }
 
-TEST_CASE("the most confused: most mistakes first, then the larger share; the others are left out") {
+TEST_CASE(
+    "the most confused: most mistakes first, then the larger share; the others are left out") {
   const auto pairs = most_confused(confusions_by(source_names(kClasses), kEpisodes), 3);
   REQUIRE(pairs.size() == 3);
   // All were mistaken once: 1 of 2 comes before 1 of 4.

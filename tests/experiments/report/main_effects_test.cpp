@@ -28,8 +28,9 @@ TEST_CASE("a main effect is the mean over all runs with a value, whatever else t
 }
 
 TEST_CASE("the seed comes last however much it does") {
-  const auto effects = main_effects({{"seed", "seed", {"1", "2", "1"}}, {"a", "a", {"x", "x", "y"}}},
-                                    std::vector<double>{0.1, 0.9, 0.11});
+  const auto effects =
+      main_effects({{"seed", "seed", {"1", "2", "1"}}, {"a", "a", {"x", "x", "y"}}},
+                   std::vector<double>{0.1, 0.9, 0.11});
   CHECK(effects.back().setting.path == "seed");
 }
 

@@ -41,12 +41,14 @@ std::string report(const TemporaryFolder& folder, std::vector<std::string> words
   const Outcome outcome = kshot(folder.path(), words);
   REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
   CHECK(outcome.out == "page.html\n");
-  return read_file(folder / "page.html");
+  return std::regex_replace(read_file(folder / "page.html"), std::regex("\u00a0"), " ");
 }
 
 Json read_json(const fs::path& path) { return Json::parse(read_file(path)); }
 
-void write_json(const fs::path& path, const Json& json) { write_file_atomically(path, json.dump(1)); }
+void write_json(const fs::path& path, const Json& json) {
+  write_file_atomically(path, json.dump(1));
+}
 
 void merge_into(const fs::path& path, const Json& changes) {
   Json json = read_json(path);
@@ -102,7 +104,8 @@ TEST_CASE("a report says in words what was found, with intervals and the paper's
   merge_into(run / "result.json", {{"paper", {{"accuracy", mean - 3 * half}}}});
   CHECK(has(report(folder, {run.string()}), "points higher, more than our interval explains."));
   merge_into(run / "result.json", {{"paper", {{"comparable", false}}}});
-  CHECK(has(report(folder, {run.string()}), "by another protocol: the two are not to be compared."));
+  CHECK(
+      has(report(folder, {run.string()}), "by another protocol: the two are not to be compared."));
 }
 
 TEST_CASE("a report holds every part, each drawing with a name and a table beside it") {
@@ -193,12 +196,17 @@ TEST_CASE("the same report comes out again, of many different pictures") {
 TEST_CASE("where the data are not at hand the report says so and shows the rest") {
   const TemporaryFolder folder;
   const fs::path run = make_tiny_run(folder.path());
-  merge_into(run / "spec.json",
-             {{"dataset",
-               {{"name", "pack"}, {"path", "gone.h5"}, {"train_alphabets", nullptr},
-                {"validation_alphabets", nullptr}, {"test_alphabets", nullptr},
-                {"characters", nullptr}, {"drawings", nullptr}, {"image_size", nullptr},
-                {"jitter", nullptr}, {"seed", nullptr}}}});
+  merge_into(run / "spec.json", {{"dataset",
+                                  {{"name", "pack"},
+                                   {"path", "gone.h5"},
+                                   {"train_alphabets", nullptr},
+                                   {"validation_alphabets", nullptr},
+                                   {"test_alphabets", nullptr},
+                                   {"characters", nullptr},
+                                   {"drawings", nullptr},
+                                   {"image_size", nullptr},
+                                   {"jitter", nullptr},
+                                   {"seed", nullptr}}}});
   const std::string page = report(folder, {run.string()});
   CHECK(has(page, "There are no pictures: "));
   CHECK(has(page, "gone.h5"));
@@ -232,12 +240,12 @@ TEST_CASE("hostile names stay text") {
   CHECK(count(page, "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&#39;") > 10);
 }
 
-TEST_CASE("several runs stand in one picture with a legend, and their specs' differences in a table") {
+TEST_CASE(
+    "several runs stand in one picture with a legend, and their specs' differences in a table") {
   const TemporaryFolder folder;
   make_tiny_run(folder.path());
-  const Outcome other = kshot(
-      folder.path(), {"run", "tiny.json", "--set", "name=cosine", "--set",
-                      "algorithm.distance=cosine", "--device", "cpu"});
+  const Outcome other = kshot(folder.path(), {"run", "tiny.json", "--set", "name=cosine", "--set",
+                                              "algorithm.distance=cosine", "--device", "cpu"});
   REQUIRE(other.code == 0);
   const std::string page = report(folder, {"tiny", "cosine"});
   CHECK(has(page, "<h1>2 runs side by side</h1>"));
@@ -278,6 +286,7 @@ TEST_CASE("an unfinished run is shown as far as it came") {
   const TemporaryFolder folder;
   const fs::path run = make_tiny_run(folder.path());
   fs::remove(run / "result.json");
+  fs::remove(run / "checkpoints" / "last.json");
   const std::string metrics = read_file(run / "metrics.jsonl");
   write_file_atomically(run / "metrics.jsonl", metrics.substr(0, metrics.size() / 2));
   const std::string page = report(folder, {run.string()});
@@ -288,6 +297,15 @@ TEST_CASE("an unfinished run is shown as far as it came") {
 
   fs::remove(run / "metrics.jsonl");
   CHECK(has(report(folder, {run.string()}), "0 of 6 iterations done"));
+}
+
+TEST_CASE("a run that was trained and not tested is told from one that is not through") {
+  const TemporaryFolder folder;
+  const fs::path run = make_tiny_run(folder.path());
+  fs::remove(run / "result.json");
+  const std::string page = report(folder, {run.string()});
+  CHECK(has(page, "<h1>tiny: not tested</h1>"));
+  CHECK(has(page, "trained, but not tested. Its best validation so far is "));
 }
 
 TEST_CASE("regressions show error by step and curves in the place of accuracies") {

@@ -28,7 +28,8 @@ TEST_CASE("where there are more values than bins, all bins hold equally many of 
 
 TEST_CASE("the highest bin is full where the number of steps does not divide") {
   std::vector<double> values;
-  for (int right = 0; right <= 10; ++right) values.push_back(right / 10.0);  // 11 values, 4 bins of 3
+  for (int right = 0; right <= 10; ++right)
+    values.push_back(right / 10.0);  // 11 values, 4 bins of 3
   const Histogram bins = filled(accuracy_bins(values, 10, 4), values);
   CHECK(bins.counts == std::vector<int64_t>{2, 3, 3, 3});
 }
@@ -40,13 +41,24 @@ TEST_CASE("one value gives one bin") {
   CHECK(filled(error_bins(none, 20), none).counts == std::vector<int64_t>{2});
 }
 
+TEST_CASE("a few far errors do not flatten the others: the last bin takes them") {
+  std::vector<double> values;
+  for (int i = 0; i < 99; ++i) values.push_back(0.01 * i);
+  values.push_back(1000);
+  const Histogram bins = filled(error_bins(values, 20), values);
+  CHECK(bins.open_end);
+  CHECK(bins.edge(bins.counts.size()) < 1.1);
+  CHECK(std::accumulate(bins.counts.begin(), bins.counts.end(), int64_t{0}) == 100);
+}
+
 TEST_CASE("bins of errors start at 0, are round and hold everything") {
-  const std::vector<double> values{0.01, 0.3, 0.31, 2.4, 4.99, 5.0};
+  const std::vector<double> values{0.01, 0.3, 0.31, 2.4, 5.0, 5.1};
   const Histogram bins = filled(error_bins(values, 10), values);
   CHECK(bins.low == 0);
+  CHECK(!bins.open_end);
   CHECK(bins.width == Approx(0.5));
   CHECK(bins.counts.front() == 3);
-  CHECK(bins.counts.back() == 1);  // 5.0 lies on the last edge
+  CHECK(bins.counts.back() == 2);  // 5.0 opens the last bin
   CHECK(std::accumulate(bins.counts.begin(), bins.counts.end(), int64_t{0}) == 6);
 }
 

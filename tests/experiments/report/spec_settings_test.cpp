@@ -21,10 +21,13 @@ Json spec(double lr, int seed, const char* name = "alpha") {
 
 TEST_CASE("settings are what decides a number: no name, paper, log or place of a pack") {
   const auto settings = settings_of(spec(0.4, 1));
-  const std::map<std::string, std::string> expected{
-      {"algorithm.inner_lr", "0.4"},  {"algorithm.name", "maml"}, {"backbone.channels", "[32,64]"},
-      {"dataset.name", "pack"},       {"optimizer.lr", "0.1"},    {"optimizer.schedule", "{}"},
-      {"seed", "1"}};
+  const std::map<std::string, std::string> expected{{"algorithm.inner_lr", "0.4"},
+                                                    {"algorithm.name", "maml"},
+                                                    {"backbone.channels", "[32,64]"},
+                                                    {"dataset.name", "pack"},
+                                                    {"optimizer.lr", "0.1"},
+                                                    {"optimizer.schedule", "{}"},
+                                                    {"seed", "1"}};
   CHECK(settings == expected);
 }
 

@@ -73,7 +73,8 @@ TEST_CASE("pictures are the samples as stored, however the network saw them") {
 
 TEST_CASE("an address holds the image itself") {
   for (const int64_t channels : {1, 3}) {
-    const Tensor image = torch::arange(channels * 5 * 7).mul(2).view({channels, 5, 7}).to(torch::kByte);
+    const Tensor image =
+        torch::arange(channels * 5 * 7).mul(2).view({channels, 5, 7}).to(torch::kByte);
     const std::string address = png_address(image), start = "data:image/png;base64,";
     REQUIRE(address.starts_with(start));
     const Tensor decoded = decode_image(from_base64(address.substr(start.size())), "address");
@@ -95,8 +96,8 @@ TEST_CASE("samples that are no pictures are not drawn") {
   for (int c = 0; c < 12; ++c)
     for (int i = 0; i < 6; ++i) rows += fmt::format("{},{},c{}\n", c + 0.01 * i, i, c);
   write_file_atomically(folder / "points.csv", rows);
-  const test::Outcome imported = test::kshot(
-      folder.path(), {"data", "import", "vectors", "points.csv", "--out", "points.h5"});
+  const test::Outcome imported =
+      test::kshot(folder.path(), {"data", "import", "vectors", "points.csv", "--out", "points.h5"});
   REQUIRE_MESSAGE(imported.code == 0, imported.err);
   const Json spec{{"name", "points"},
                   {"dataset", {{"name", "pack"}, {"path", (folder / "points.h5").string()}}},
@@ -106,8 +107,9 @@ TEST_CASE("samples that are no pictures are not drawn") {
   const test::Outcome ran = test::kshot(folder.path(), {"run", "points.json", "--device", "cpu"});
   REQUIRE_MESSAGE(ran.code == 0, ran.err);
   const fs::path run = fs::directory_iterator(folder / "results" / "points")->path();
-  CHECK(message_of([&] { draw_tasks(read_recorded_run(run), {}); })
-            .find("are no pictures: their shape is [2]") != std::string::npos);
+  CHECK(message_of([&] {
+          draw_tasks(read_recorded_run(run), {});
+        }).find("are no pictures: their shape is [2]") != std::string::npos);
 }
 
 }  // namespace kshot::task_pictures_test

@@ -46,7 +46,7 @@ TEST_CASE("a log is read into training, validation and retraining") {
   CHECK(!curves.retrain[0].accuracy);
   CHECK(curves.seconds == 9);
   CHECK(curves.last_iteration() == 100);
-  CHECK(losses_of(curves.train) == std::vector<Point>{{100, 1.5}});
+  CHECK((losses_of(curves.train) == std::vector<Point>{{100, 1.5}}));
   CHECK(accuracies_of(curves.retrain).empty());
 }
 
@@ -57,12 +57,13 @@ TEST_CASE("no log, no curves") {
 
 TEST_CASE("half a line at the end is of a training that still runs; elsewhere it is an error") {
   const std::string half = std::string(kValidation).substr(0, 40);
-  CHECK(read(std::string(kTrain) + "\n" + half).train.size() == 1);
-  CHECK(read(std::string(kTrain) + "\n" + half).validation.empty());
-  const std::string message =
-      message_of([&] { read(std::string(kTrain) + "\n" + half + "\n" + kTrain + "\n"); });
-  CHECK(message.find("metrics.jsonl:2: not a line of measurements") != std::string::npos);
-  CHECK(message_of([&] { read(half + "\n"); }).find(":1: ") != std::string::npos);
+  const TrainingCurves running = read(fmt::format("{}\n{}", kTrain, half));
+  CHECK(running.train.size() == 1);
+  CHECK(running.validation.empty());
+  const std::string within = fmt::format("{0}\n{1}\n{0}\n", kTrain, half), ended = half + "\n";
+  CHECK(message_of([&] { read(within); }).find("metrics.jsonl:2: not a line of measurements") !=
+        std::string::npos);
+  CHECK(message_of([&] { read(ended); }).find("metrics.jsonl:1: ") != std::string::npos);
 }
 
 TEST_CASE("the best validation is the first of the highest accuracy, or of the lowest loss") {
@@ -78,10 +79,11 @@ TEST_CASE("the best validation is the first of the highest accuracy, or of the l
 
 TEST_CASE("thinning averages stretches of equal length and leaves short curves alone") {
   const std::vector<Point> points{{0, 1}, {1, 3}, {2, 5}, {3, 7}};
-  CHECK(thinned(points, 4) == points);
-  CHECK(thinned(points, 2) == std::vector<Point>{{0.5, 2}, {2.5, 6}});
+  CHECK((thinned(points, 4) == points));
+  CHECK((thinned(points, 2) == std::vector<Point>{{0.5, 2}, {2.5, 6}}));
   // A gap gives no point.
-  CHECK(thinned({{0, 1}, {1, 1}, {100, 4}, {101, 6}}, 3) == std::vector<Point>{{0.5, 1}, {100.5, 5}});
+  const std::vector<Point> gap{{0, 1}, {1, 1}, {100, 4}, {101, 6}};
+  CHECK((thinned(gap, 3) == std::vector<Point>{{0.5, 1}, {100.5, 5}}));
 }
 
 TEST_CASE("smoothing weighs neighbours by a Gaussian of their distance") {
@@ -109,7 +111,10 @@ TEST_CASE("smoothing keeps constants, and everything where it reaches no neighbo
 TEST_CASE("smoothing draws a noisy step where it is, without lag") {
   std::vector<Point> step;
   for (int i = 0; i <= 100; ++i)
-    step.push_back({static_cast<double>(i), (i > 50 ? 1.0 : i == 50 ? 0.5 : 0.0) + (i % 2 ? 0.1 : -0.1)});
+    step.push_back({static_cast<double>(i), (i > 50    ? 1.0
+                                             : i == 50 ? 0.5
+                                                       : 0.0) +
+                                                (i % 2 ? 0.1 : -0.1)});
   const std::vector<Point> line = smoothed(step, 5);
   CHECK(line[50].y == Approx(0.5).epsilon(0.05));
   CHECK(line[20].y == Approx(0).epsilon(0.02));
