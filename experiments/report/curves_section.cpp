@@ -190,17 +190,18 @@ std::string numbers(const Report& report) {
 
 /// Why training and validation may lie apart though nothing is wrong.
 std::string tasks_note(const Report& report) {
-  std::set<std::string> training, validation;
+  std::set<int64_t> training, validation;
   for (const ReportRun& run : report.runs) {
     const Json episodes = run.spec.value("episodes", Json::object());
     for (const auto& [split, ways] : {std::pair{"train", &training}, {"validation", &validation}}) {
       const Json way = episodes.value(split, Json::object()).value("way", Json());
-      if (way.is_number()) ways->insert(way.dump() + "-way");
+      if (way.is_number_integer()) ways->insert(way.get<int64_t>());
     }
   }
   if (training.empty() || validation.empty() || training == validation) return "";
   return fmt::format(
-      " Training tasks are {}, validation tasks {}: their accuracies are of different things.",
+      " Training tasks are {}-way, validation tasks {}-way: their accuracies are of different "
+      "things.",
       fmt::join(training, " or "), fmt::join(validation, " or "));
 }
 

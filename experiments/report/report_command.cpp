@@ -1,4 +1,6 @@
 // kshot report: one page that shows what runs found.
+#include <stdexcept>
+
 #include "experiments/commands.h"
 #include "experiments/report/report.h"
 #include "experiments/run_folder.h"
@@ -21,6 +23,17 @@ std::vector<ReportRun> read_runs(const std::vector<fs::path>& folders, bool quie
   return runs;
 }
 
+/// The page. What is not as kshot writes it, though it is JSON, shows only where it is used.
+std::string page_of(std::vector<ReportRun> runs, const ReportOptions& options) {
+  try {
+    return report_html(make_report(std::move(runs), options));
+  } catch (const Json::exception& problem) {
+    throw Error(Exit::bad_data, "a record is not as kshot writes it: {}", problem.what());
+  } catch (const std::out_of_range& problem) {
+    throw Error(Exit::bad_data, "a record names what it does not hold: {}", problem.what());
+  }
+}
+
 int report(const Arguments& arguments) {
   const std::string usage = report_command().usage;
   if (arguments.count("run") == 0)
@@ -30,9 +43,8 @@ int report(const Arguments& arguments) {
   for (const std::string& word : arguments["run"].as<std::vector<std::string>>())
     named.push_back(existing_or_under("results", word));
   const std::vector<fs::path> folders = report_folders(named);
-  const Report made = make_report(read_runs(folders, flag(arguments, "quiet")),
-                                  {.images = !flag(arguments, "no-images")});
-  write_file_atomically(out, report_html(made));
+  write_file_atomically(out, page_of(read_runs(folders, flag(arguments, "quiet")),
+                                     {.images = !flag(arguments, "no-images")}));
   fmt::print("{}\n", out.string());
   return 0;
 }

@@ -87,6 +87,7 @@ std::vector<double> nice_ticks(double low, double high, int count) {
 }
 
 std::vector<double> logarithmic_ticks(double low, double high) {
+  if (!(low > 0) || !std::isfinite(high)) return {low};
   const double first = std::floor(std::log10(low)), last = std::ceil(std::log10(high));
   const bool fine = std::log10(high / low) < 2.5;
   const double step = std::ceil((last - first) / 8);

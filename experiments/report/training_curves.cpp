@@ -19,13 +19,14 @@ Measurement measurement_of(int64_t iteration, const Json& block) {
 
 void add_line(const Json& line, TrainingCurves& curves) {
   const int64_t iteration = line.at("iteration");
+  const bool validating = line.contains("validation");
   const bool retraining = line.value("phase", "train") == "retrain";
-  if (line.contains("validation")) {
-    curves.validation.push_back(measurement_of(iteration, line["validation"]));
-  } else {
-    (retraining ? curves.retrain : curves.train)
-        .push_back(measurement_of(iteration, line.at("train")));
+  auto& measured = validating ? curves.validation : retraining ? curves.retrain : curves.train;
+  if (!measured.empty() && iteration <= measured.back().iteration) {
+    throw Error(Exit::bad_data, "iteration {} stands behind iteration {}", iteration,
+                measured.back().iteration);
   }
+  measured.push_back(measurement_of(iteration, line.at(validating ? "validation" : "train")));
   curves.seconds = line.value("time", Json::object()).value("seconds", curves.seconds);
 }
 
@@ -62,6 +63,8 @@ TrainingCurves read_curves(const std::filesystem::path& metrics) {
     } catch (const Json::exception& problem) {
       throw Error(Exit::bad_data, "{}:{}: not a line of measurements: {}", metrics.string(), number,
                   problem.what());
+    } catch (const Error& problem) {
+      throw Error(Exit::bad_data, "{}:{}: {}", metrics.string(), number, problem.what());
     }
   }
   return curves;

@@ -28,7 +28,7 @@ struct TrainingCurves {
 
 /// Reads metrics.jsonl; no curves where there is no such file. A last line without its end, which a
 /// running training may be writing, is passed over. Throws Error(bad_data) naming the line that is
-/// no measurement.
+/// no measurement, or whose iteration does not rise.
 TrainingCurves read_curves(const std::filesystem::path& metrics);
 
 /// Losses or accuracies over the iterations; measurements without one are left out.

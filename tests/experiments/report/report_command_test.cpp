@@ -339,6 +339,13 @@ TEST_CASE("a record that cannot be trusted is refused, and no page is written") 
   write_file_atomically(run / "metrics.jsonl", "{}\n" + metrics);
   refused(65, "metrics.jsonl:1: not a line of measurements");
   write_file_atomically(run / "metrics.jsonl", metrics);
+  const std::string env = read_file(run / "env.json"), spec = read_file(run / "spec.json");
+  merge_into(run / "env.json", {{"cpu", 5}});
+  refused(65, "a record is not as kshot writes it: ");
+  write_file_atomically(run / "env.json", env);
+  merge_into(run / "spec.json", {{"train", "fast"}});
+  refused(65, "a record is not as kshot writes it: ");
+  write_file_atomically(run / "spec.json", spec);
   merge_into(run / "result.json", {{"test", {{"accuracy", {{"mean", 0.123}}}}}});
   refused(65, "accuracy.mean");
   write_file_atomically(run / "result.json", "{");

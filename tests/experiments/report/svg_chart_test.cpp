@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace kshot::svg_chart_test {
@@ -39,6 +40,7 @@ TEST_CASE("logarithmic ticks are powers of ten, with 2 and 5 times them over few
   CHECK(few[4] == Approx(1));
   CHECK(logarithmic_ticks(1e-3, 1e3).size() == 7);
   CHECK(logarithmic_ticks(1e-15, 1e15).size() <= 9);
+  CHECK(logarithmic_ticks(1, HUGE_VAL).size() == 1);
 }
 
 TEST_CASE("ticks read well") {

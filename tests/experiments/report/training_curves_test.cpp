@@ -60,10 +60,17 @@ TEST_CASE("half a line at the end is of a training that still runs; elsewhere it
   const TrainingCurves running = read(fmt::format("{}\n{}", kTrain, half));
   CHECK(running.train.size() == 1);
   CHECK(running.validation.empty());
-  const std::string within = fmt::format("{0}\n{1}\n{0}\n", kTrain, half), ended = half + "\n";
+  const std::string within = fmt::format("{}\n{}\n{}\n", kTrain, half, kRetrain),
+                    ended = half + "\n";
   CHECK(message_of([&] { read(within); }).find("metrics.jsonl:2: not a line of measurements") !=
         std::string::npos);
   CHECK(message_of([&] { read(ended); }).find("metrics.jsonl:1: ") != std::string::npos);
+}
+
+TEST_CASE("iterations must rise") {
+  const std::string twice = fmt::format("{0}\n{1}\n{0}\n", kTrain, kValidation);
+  CHECK(message_of([&] { read(twice); }).find("metrics.jsonl:3: iteration 100 stands behind") !=
+        std::string::npos);
 }
 
 TEST_CASE("the best validation is the first of the highest accuracy, or of the lowest loss") {
