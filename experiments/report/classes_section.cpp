@@ -118,7 +118,7 @@ std::string confusion_text(const ClassNames& names, const ClassNames& groups,
 
 std::string run_text(const ReportRun& run) {
   const std::vector<TaskClass> classes = test_classes(*run.record);
-  const std::vector<EpisodeOutcome> episodes = read_episode_lines(run.folder);
+  const std::vector<EpisodeOutcome> episodes = tested_episodes(run);
   const ClassNames names = source_names(classes), groups = group_names(classes);
   return classes_text(names, episodes) + groups_text(groups, episodes) +
          confusion_text(names, groups, episodes);

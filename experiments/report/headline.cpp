@@ -1,6 +1,5 @@
 // What was found, in words.
 #include <cmath>
-#include <set>
 
 #include "experiments/html_page.h"
 #include "experiments/leaderboard.h"
@@ -49,13 +48,18 @@ std::string paper_sentence(const Score& score, const Json& result, double ours,
 std::string training_text(const ReportRun& run) {
   const Json train = run.record->result.value("train", Json::object());
   if (!train.contains("iterations")) return "untrained";
-  std::string text =
-      fmt::format("trained for {} iterations", train.at("iterations").get<int64_t>());
-  if (run.chosen() && train.contains("best_iteration")) {
-    text += fmt::format(", weights chosen by validation at {}",
-                        train.at("best_iteration").get<int64_t>());
+  const auto iterations = train.at("iterations").get<int64_t>();
+  const bool chosen = run.chosen() && train.contains("best_iteration");
+  if (!chosen) return fmt::format("trained for {} iterations", iterations);
+  const auto best = train.at("best_iteration").get<int64_t>();
+  if (run.curves.retrain.empty()) {
+    return fmt::format("trained for {} iterations, weights chosen by validation at {}", iterations,
+                       best);
   }
-  return text;
+  return fmt::format(
+      "trained until validation was best, at iteration {}, then anew for {} iterations on training "
+      "and validation classes together",
+      best, iterations);
 }
 
 /// What a reader must know before quoting the number.
@@ -82,18 +86,9 @@ std::string caveats(const Json& result) {
                 "<ul>\n" + list + "</ul>\n");
 }
 
-/// How far an unfinished run came.
-std::string progress_text(const ReportRun& run) {
-  if (run.trained) return "trained, but not tested";
-  std::string text = fmt::format("{} iterations done", run.curves.last_iteration());
-  if (const auto planned = run.planned_iterations())
-    text = fmt::format("{} of {} iterations done", run.curves.last_iteration(), *planned);
-  return text;
-}
-
 Headline unfinished_headline(const ReportRun& run) {
   std::string text =
-      fmt::format("This run of {} is not finished: {}", run.algorithm(), progress_text(run));
+      fmt::format("This run of {} is not finished: {}", run.algorithm(), run.progress());
   if (const auto best = run.chosen()) {
     text += fmt::format(". Its best validation so far is {} at iteration {}",
                         run.score().told(*run.validation_score()), best->iteration);
@@ -121,9 +116,9 @@ Headline headline_of(const ReportRun& run) {
               caveats(record.result)};
 }
 
-/// The figures of a row: "98.39 % (mean of 3 trainings, sd 0.05; ± 0.26 for new classes)".
+/// "98.39 % (± 0.26 for new classes), the mean of 3 trainings with a standard deviation of 0.05".
 std::string row_text(const Score& score, const LeaderboardRow& row) {
-  std::string text = fmt::format("{} {}", score.told(row.score.mean),
+  std::string text = fmt::format("{}{}", score.told(row.score.mean),
                                  interval_text(score, row.score, row.ci95_classes));
   if (row.seed_spread) {
     text += fmt::format(", the mean of {} trainings with a standard deviation of {}",
@@ -199,58 +194,10 @@ Headline headline_of_several(const Report& report) {
           body};
 }
 
-bool same_tasks(const Report& report) {
-  std::set<TaskDefinition> met;
-  for (const ReportRun& run : report.runs) {
-    if (run.finished()) met.insert(run.record->tasks);
-  }
-  return met.size() < 2;
-}
-
-std::string status_of(const ReportRun& run) { return run.finished() ? "" : progress_text(run); }
-
 }  // namespace
 
 Headline headline(const Report& report) {
   return report.runs.size() == 1 ? headline_of(report.runs[0]) : headline_of_several(report);
-}
-
-Section runs_section(const Report& report) {
-  if (report.runs.size() == 1) return {};
-  const bool same = same_tasks(report);
-  HtmlTable table(report.outcome.kind == Outcome::Kind::none
-                      ? "Runs, in the order given"
-                      : fmt::format("Runs, the best by {} first", report.outcome.text()),
-                  {{"run"},
-                   {"test", true},
-                   {"± these tasks", true},
-                   {"± new classes", true},
-                   {"validation", true},
-                   {"at iteration", true},
-                   {"paper", true},
-                   {"test tasks"},
-                   {"status"}});
-  for (const size_t i : report.order) {
-    const ReportRun& run = report.runs[i];
-    const Score& score = run.score();
-    std::vector<Cell> cells{run_cell(report, run)};
-    const auto number = [&](const std::optional<double>& value) {
-      cells.emplace_back(value ? score.number(*value) : "");
-    };
-    cells.emplace_back(run.finished() ? score.told(run.record->score.mean) : "");
-    number(run.finished() ? run.record->score.ci95 : std::nullopt);
-    number(run.finished() ? run.record->ci95_classes : std::nullopt);
-    number(run.validation_score());
-    cells.emplace_back(run.chosen() ? std::to_string(run.chosen()->iteration) : "");
-    const Json paper =
-        run.finished() ? run.record->result.value("paper", Json::object()) : Json::object();
-    const Json theirs = paper.value(score.name, Json());
-    number(theirs.is_number() ? std::optional(theirs.get<double>()) : std::nullopt);
-    cells.emplace_back(run.finished() && !same ? title_of(run.record->tasks) : "");
-    cells.emplace_back(status_of(run));
-    table.row(std::move(cells));
-  }
-  return {"runs", "The runs", table.html()};
 }
 
 }  // namespace kshot

@@ -34,6 +34,25 @@ void find_runs(const fs::path& folder, std::vector<fs::path>& found) {
   for (const fs::path& next : inside) find_runs(next, found);
 }
 
+bool within(const std::vector<int64_t>& numbers, int64_t end) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [end](int64_t number) { return number >= 0 && number < end; });
+}
+
+bool labels_fit(const EpisodeOutcome& episode) {
+  const TaskPlan& plan = episode.plan;
+  return plan.support_labels.size() == plan.support.size() &&
+         within(plan.support_labels, plan.outputs) && within(plan.query_labels, plan.outputs) &&
+         within(episode.predictions, plan.outputs);
+}
+
+/// A sinusoid's values are its amplitude, its phase, and x of each point; other data sets say what
+/// theirs are, and are not drawn.
+bool points_fit(const TaskPlan& plan) {
+  const auto points = static_cast<int64_t>(plan.values.size()) - 2;
+  return within(plan.support, points) && within(plan.query, points);
+}
+
 Json train_block(const Json& spec) { return spec.value("train", Json::object()); }
 
 /// Which tasks a run was validated on, but for where their pack lies.
@@ -76,6 +95,13 @@ TaskKind ReportRun::kind() const {
 
 std::string ReportRun::algorithm() const {
   return spec.value("algorithm", Json::object()).value("name", "");
+}
+
+std::string ReportRun::progress() const {
+  if (trained) return "trained, but not tested";
+  const auto planned = planned_iterations();
+  if (!planned) return fmt::format("{} iterations done", curves.last_iteration());
+  return fmt::format("{} of {} iterations done", curves.last_iteration(), *planned);
 }
 
 std::optional<int64_t> ReportRun::planned_iterations() const {
@@ -135,6 +161,17 @@ ReportRun read_report_run(const fs::path& folder) {
   }
   run.label = run.name;
   return run;
+}
+
+std::vector<EpisodeOutcome> tested_episodes(const ReportRun& run) {
+  std::vector<EpisodeOutcome> episodes = read_episode_lines(run.folder);
+  for (const EpisodeOutcome& episode : episodes) {
+    const bool fits = episode.regression ? points_fit(episode.plan) : labels_fit(episode);
+    if (fits) continue;
+    throw Error(Exit::bad_data, "{}: episode {} has labels or points that its task does not have",
+                run.folder.string(), episode.plan.index);
+  }
+  return episodes;
 }
 
 void label_runs(std::vector<ReportRun>& runs) {

@@ -25,6 +25,8 @@ struct ReportRun {
   TaskKind kind() const;
   const Score& score() const { return score_of(kind()); }
   std::string algorithm() const;
+  /// How far a run without a test came: "120 of 2000 iterations done".
+  std::string progress() const;
   /// How many iterations the spec asks for, where it trains.
   std::optional<int64_t> planned_iterations() const;
   /// The validation that chose the weights, or would if the run ended now.
@@ -42,6 +44,10 @@ std::vector<std::filesystem::path> report_folders(
 /// Reads a run; where it is finished, its figures are checked against its episode lines.
 /// Throws Error(bad_data) for a record that cannot be read.
 ReportRun read_report_run(const std::filesystem::path& folder);
+
+/// The episode lines of a finished run. Throws Error(bad_data) where labels, predictions or points
+/// are not of their task, which no figure of the record would show.
+std::vector<EpisodeOutcome> tested_episodes(const ReportRun& run);
 
 /// Gives the runs their labels.
 void label_runs(std::vector<ReportRun>& runs);

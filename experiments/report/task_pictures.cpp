@@ -26,6 +26,16 @@ void check_images(const Manifest& manifest) {
   }
 }
 
+void check_rows(const TaskPlan& plan, const Manifest& manifest) {
+  for (const auto* rows : {&plan.support, &plan.query}) {
+    for (const int64_t row : *rows) {
+      if (row >= 0 && row < manifest.samples()) continue;
+      throw Error(Exit::bad_data, "task {} names sample {}, but {} has {}", plan.index, row,
+                  manifest.name, manifest.samples());
+    }
+  }
+}
+
 /// What to_input() did, undone: network input [N,C,H,W] as pixels.
 Tensor to_pixels(const Tensor& input, const DatasetView& view, bool bytes) {
   Tensor image = input;
@@ -66,6 +76,7 @@ std::vector<TaskPictures> draw_tasks(const RecordedRun& run, const std::vector<T
   const bool bytes = manifest.dtype == torch::kByte;
   std::vector<TaskPictures> pictures;
   for (const TaskPlan& plan : plans) {
+    check_rows(plan, manifest);
     const Episodes task = source->load(std::span(&plan, 1));
     pictures.push_back({to_pixels(task.support.inputs[0], view, bytes),
                         to_pixels(task.query.inputs[0], view, bytes)});

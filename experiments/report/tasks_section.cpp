@@ -140,7 +140,7 @@ std::string task_table(const std::string& title, const EpisodeOutcome& episode, 
 /// Pictures of a run's tasks. Throws Error where there can be none.
 std::string pictures_of(const ReportRun& run) {
   const RecordedRun& record = *run.record;
-  const std::vector<EpisodeOutcome> episodes = read_episode_lines(run.folder);
+  const std::vector<EpisodeOutcome> episodes = tested_episodes(run);
   const std::vector<Example> examples = examples_of(record);
   std::vector<TaskPlan> plans;
   for (const Example& example : examples) plans.push_back(episodes[example.episode].plan);
@@ -239,8 +239,7 @@ std::string curve_chart(const Report& report, const std::vector<Answers>& all,
 std::string curves_text(const Report& report, const ReportRun& first) {
   std::vector<Answers> all;
   for (const ReportRun* run : report.tested()) {
-    if (run->record->tasks == first.record->tasks)
-      all.push_back({run, read_episode_lines(run->folder)});
+    if (run->record->tasks == first.record->tasks) all.push_back({run, tested_episodes(*run)});
   }
   std::string charts;
   for (const Example& example : examples_of(*first.record))

@@ -74,6 +74,23 @@ fs::path make_sinusoid_run(const TemporaryFolder& folder, const char* name, doub
   return fs::directory_iterator(folder / "results" / name)->path();
 }
 
+/// One wrong answer of these lines made another wrong answer, which alters no figure.
+std::string with_impossible_answer(const std::string& lines) {
+  std::string changed;
+  bool done = false;
+  std::istringstream text(lines);
+  for (std::string line; std::getline(text, line);) {
+    Json episode = Json::parse(line);
+    for (size_t q = 0; q < episode["predictions"].size() && !done; ++q) {
+      done = episode["predictions"][q] != episode["query_labels"][q];
+      if (done) episode["predictions"][q] = 1'000'000'000;
+    }
+    changed += episode.dump() + "\n";
+  }
+  REQUIRE(done);
+  return changed;
+}
+
 /// One trial of a sweep over inner rate and seed.
 void make_trial(const TemporaryFolder& folder, double lr, int seed) {
   make_tiny_run(folder.path(), {{"optimizer", {{"name", "adam"}, {"lr", lr}}}, {"seed", seed}});
@@ -174,6 +191,8 @@ TEST_CASE("test tasks are drawn as pictures, mistakes marked with what they were
   CHECK(count(page, "<figcaption>✗ 1</figcaption>") == 9);
   CHECK(has(page, "query image, wrongly taken for "));
   CHECK(has(page, "the worst of all tasks"));
+  CHECK(has(page, "0 of 3 right"));
+  CHECK(has(page, "The confusions as a matrix"));
 
   const std::string without = report(folder, {run.string(), "--no-images"});
   CHECK(!has(without, "data:image"));
@@ -253,6 +272,7 @@ TEST_CASE(
   CHECK(has(page, "class=\"line s0\""));
   CHECK(has(page, "class=\"line s1\""));
   CHECK(has(page, "Of 2 runs, validation prefers "));
+  CHECK(!has(page, "their accuracies are of different things"));  // 3-way all
   CHECK(has(page, "Of 2 methods on synthetic_glyphs test"));
   CHECK(has(page, "<th scope=\"row\">algorithm.distance</th><td>euclidean</td><td>cosine</td>"));
   CHECK(!has(page, "<th scope=\"row\">seed</th>"));
@@ -280,6 +300,25 @@ TEST_CASE("runs that differ in their seed alone are no sweep of settings") {
   const std::string page = report(folder, {"tiny"});
   CHECK(!has(page, "<section id=\"settings\""));
   CHECK(has(page, "the mean of 3 trainings with a standard deviation of "));
+}
+
+TEST_CASE("a loss that blew up is cut off, and accuracies near 100 % are told apart") {
+  const TemporaryFolder folder;
+  const fs::path run = make_tiny_run(folder.path());
+  std::string lines;
+  for (int i = 1; i <= 60; ++i) {
+    const double loss = i == 30 ? 1e15 : 1 + 0.01 * i, accuracy = 0.9 + 0.0015 * i;
+    const Json line{
+        {"iteration", i}, {"phase", "train"}, {"train", {{"loss", loss}, {"accuracy", accuracy}}}};
+    lines += line.dump() + "\n";
+  }
+  write_file_atomically(run / "metrics.jsonl", lines);
+  const std::string page = report(folder, {run.string()});
+  CHECK(!has(page, ">1e+15</text>"));
+  CHECK(has(page, ">1.2</text>"));
+  CHECK(has(page, "accuracy, % (logarithmic in the error)"));
+  for (const char* tick : {"90", "95", "98", "99"})
+    CHECK(has(page, fmt::format("text-anchor=\"end\">{}</text>", tick)));
 }
 
 TEST_CASE("an unfinished run is shown as far as it came") {
@@ -339,6 +378,10 @@ TEST_CASE("a record that cannot be trusted is refused, and no page is written") 
   write_file_atomically(run / "metrics.jsonl", "{}\n" + metrics);
   refused(65, "metrics.jsonl:1: not a line of measurements");
   write_file_atomically(run / "metrics.jsonl", metrics);
+  const std::string lines = read_file(run / "episodes.jsonl");
+  write_file_atomically(run / "episodes.jsonl", with_impossible_answer(lines));
+  refused(65, " has labels or points that its task does not have");
+  write_file_atomically(run / "episodes.jsonl", lines);
   const std::string env = read_file(run / "env.json"), spec = read_file(run / "spec.json");
   merge_into(run / "env.json", {{"cpu", 5}});
   refused(65, "a record is not as kshot writes it: ");
@@ -392,6 +435,7 @@ TEST_CASE("published records make a report without their data") {
   CHECK(has(page, "There are no pictures: "));
   CHECK(has(page, "By alphabet or group"));
   CHECK(has(page, "class=\"line s0 again\""));  // it was trained anew on more classes
+  CHECK(has(page, "trained until validation was best, at iteration 11500, then anew for 31400"));
 }
 
 }  // namespace kshot::report_command_test

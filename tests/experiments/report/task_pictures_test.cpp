@@ -90,6 +90,15 @@ TEST_CASE("other classes than the record's are not drawn") {
         "the test classes of synthetic_glyphs are not those of the record");
 }
 
+TEST_CASE("samples that the data set does not have are not drawn") {
+  const TemporaryFolder folder;
+  const fs::path run = make_tiny_run(folder.path());
+  std::vector<TaskPlan> plans{read_episode_lines(run)[0].plan};
+  plans[0].query[2] = 1'000'000;
+  CHECK(message_of([&] { draw_tasks(read_recorded_run(run), plans); }) ==
+        "task 0 names sample 1000000, but synthetic_glyphs has 160");
+}
+
 TEST_CASE("samples that are no pictures are not drawn") {
   const TemporaryFolder folder;
   std::string rows;
