@@ -1,6 +1,7 @@
 // All runs in one table.
 #include <set>
 
+#include "experiments/leaderboard.h"
 #include "experiments/report/report.h"
 #include "framework/base/error.h"
 
@@ -13,6 +14,14 @@ bool same_tasks(const Report& report) {
     if (run.finished()) met.insert(run.record->tasks);
   }
   return met.size() < 2;
+}
+
+/// What to know before quoting a run's figures, as the leaderboard flags it.
+std::string remarks(const ReportRun& run) {
+  if (!run.finished()) return run.progress();
+  LeaderboardRow row;
+  row.runs.push_back(*run.record);
+  return fmt::format("{}", fmt::join(row.flags(), ", "));
 }
 
 }  // namespace
@@ -31,7 +40,7 @@ Section runs_section(const Report& report) {
                    {"at iteration", true},
                    {"paper", true},
                    {"test tasks"},
-                   {"status"}});
+                   {"remarks"}});
   for (const size_t i : report.order) {
     const ReportRun& run = report.runs[i];
     const Score& score = run.score();
@@ -49,7 +58,7 @@ Section runs_section(const Report& report) {
     const Json theirs = paper.value(score.name, Json());
     number(theirs.is_number() ? std::optional(theirs.get<double>()) : std::nullopt);
     cells.emplace_back(run.finished() && !same ? title_of(run.record->tasks) : "");
-    cells.emplace_back(run.finished() ? "" : run.progress());
+    cells.emplace_back(remarks(run));
     table.row(std::move(cells));
   }
   return {"runs", "The runs", table.html()};
