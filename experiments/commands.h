@@ -15,5 +15,6 @@ Command bench_command();
 Command leaderboard_command();
 Command compare_command();
 Command sweep_command();
+Command report_command();
 
 }  // namespace kshot

@@ -26,6 +26,7 @@ std::vector<Command> all_commands() {
           evaluate_command(),
           leaderboard_command(),
           compare_command(),
+          report_command(),
           predict_command(),
           data_command(),
           episodes_command(),
