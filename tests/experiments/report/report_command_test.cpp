@@ -262,7 +262,9 @@ TEST_CASE("hostile names stay text") {
 TEST_CASE(
     "several runs stand in one picture with a legend, and their specs' differences in a table") {
   const TemporaryFolder folder;
-  make_tiny_run(folder.path());
+  const fs::path run = make_tiny_run(folder.path());
+  merge_into(run / "result.json",
+             {{"algorithm", {{"transductive", true}}}, {"run", {{"dirty", false}}}});
   const Outcome other = kshot(folder.path(), {"run", "tiny.json", "--set", "name=cosine", "--set",
                                               "algorithm.distance=cosine", "--device", "cpu"});
   REQUIRE(other.code == 0);
@@ -277,6 +279,7 @@ TEST_CASE(
   CHECK(has(page, "<th scope=\"row\">algorithm.distance</th><td>euclidean</td><td>cosine</td>"));
   CHECK(!has(page, "<th scope=\"row\">seed</th>"));
   CHECK(has(page, "<section id=\"runs\""));
+  CHECK(has(page, "<td>transductive</td>"));
 }
 
 TEST_CASE("a sweep gets main effects and parallel coordinates") {
