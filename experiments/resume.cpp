@@ -39,16 +39,20 @@ void compare(std::vector<std::string>& found, const std::string& what, const std
 std::vector<std::string> other_differences(const RunFolder& other, const Experiment& experiment) {
   constexpr size_t kDigits = 12;
   std::vector<std::string> found;
-  const Json there = other.read("env.json"), here = environment(experiment.compute, 1);
+  const Json there = other.read("env.json"), here = environment(experiment.identity(), 1);
   for (const auto& [key, what] :
        {std::pair{"source_id", "the hash of kshot's sources"}, std::pair{"libtorch", "LibTorch"},
         std::pair{"device", "the device"}, std::pair{"dtype", "dtype"}}) {
     compare(found, what, there.value(key, "").substr(0, kDigits),
             here.value(key, "").substr(0, kDigits));
   }
-  compare(found, "the data's sha256",
-          other.read("data.json").value("sha256", "").substr(0, kDigits),
-          experiment.test_data->manifest().sha256.substr(0, kDigits));
+  const auto hashes = [](const Json& env) {
+    std::vector<std::string> parts;
+    for (const Json& hash : env.value("data_sha256", Json::array()))
+      parts.push_back(hash.get<std::string>().substr(0, kDigits));
+    return fmt::format("{}", fmt::join(parts, " "));
+  };
+  compare(found, "the data's sha256", hashes(there), hashes(here));
   return found;
 }
 

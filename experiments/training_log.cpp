@@ -27,7 +27,7 @@ std::vector<Json> lines_of(const std::filesystem::path& log) {
 void select(const std::vector<Json>& lines, const Json& options, Json& figures) {
   const bool by_accuracy = options.at("select_by") == "accuracy";
   const int64_t ensemble = options.value("ensemble", 1);  // not in older specs
-  Ranking ranking;
+  ModelRanking ranking;
   for (const Json& line : lines) {
     if (!line.contains("validation")) continue;
     const Json& validation = line["validation"];

@@ -1,6 +1,7 @@
 // What was found, in words.
 #include <cmath>
 
+#include "experiments/comparison_words.h"
 #include "experiments/html_page.h"
 #include "experiments/leaderboard.h"
 #include "experiments/report/report.h"

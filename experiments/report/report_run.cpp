@@ -8,6 +8,7 @@
 #include "experiments/run_folder.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -65,7 +66,7 @@ std::map<std::string, std::string> validation_tasks(const ReportRun& run) {
 bool training_ended(const RunFolder& folder) {
   const fs::path path = folder.file("checkpoints") / "last.json";
   if (!fs::exists(path)) return false;
-  const Json last = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  const Json last = parse_strict(read_file(path)).value;
   return last.is_object() && last.value("state", Json::object()).value("phase", "") == "done";
 }
 
@@ -74,7 +75,7 @@ void read_unfinished(ReportRun& run) {
   const RunFolder folder(run.folder);
   run.spec = folder.spec();
   const Json env = fs::exists(folder.file("env.json"))
-                       ? Json::parse(read_file(folder.file("env.json")), nullptr, false)
+                       ? parse_strict(read_file(folder.file("env.json"))).value
                        : Json::object();
   run.env = env.is_object() ? env : Json::object();
   run.trained = training_ended(folder);

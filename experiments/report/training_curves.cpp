@@ -7,6 +7,7 @@
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/fields.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
@@ -56,7 +57,7 @@ TrainingCurves read_curves(const std::filesystem::path& metrics) {
   int64_t number = 0;
   for (std::string line; std::getline(text, line);) {
     ++number;
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json json = parse_strict(line).value;
     if (json.is_discarded() && text.eof()) break;
     try {
       add_line(json, curves);

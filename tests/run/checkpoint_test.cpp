@@ -110,7 +110,7 @@ TEST_CASE("a state file that is none is refused, and a missing file is the disk'
 TEST_CASE("a state nested a million deep, or with a key twice, is refused; saving replaces it") {
   const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
   const std::string sha = std::string(64, '0');
-  for (const std::string text :
+  for (const std::string& text :
        {deep, "{\"sha256\": \"" + sha + "\", \"state\": " + deep + "}",
         "{\"sha256\": " + deep + ", \"state\": {}}",
         "{\"sha256\": \"" + sha + "\", \"state\": {}, \"previous\": " + deep + "}",
