@@ -18,10 +18,11 @@ Json read_json(const fs::path& path) { return Json::parse(read_file(path)); }
 TEST_CASE("a run leaves a whole record") {
   const TemporaryFolder folder;
   const fs::path run = test::make_tiny_run(folder.path());
-  CHECK(test::files_below(run) == Files{"checkpoints/best.json", "checkpoints/best.safetensors",
-                                        "checkpoints/last.json", "checkpoints/last.safetensors",
-                                        "data.json", "env.json", "episodes.jsonl", "metrics.jsonl",
-                                        "result.json", "spec.json"});
+  CHECK(test::files_below(run) ==
+        Files{"checkpoints/best.json", "checkpoints/best.safetensors", "checkpoints/last.json",
+              "checkpoints/last.previous.json", "checkpoints/last.previous.safetensors",
+              "checkpoints/last.safetensors", "data.json", "env.json", "episodes.jsonl",
+              "metrics.jsonl", "result.json", "spec.json"});
   const Json result = read_json(run / "result.json");
   CHECK(result["schema"] == "kshot.result/1");
   CHECK(result["run"]["id"] == run.filename().string());

@@ -99,7 +99,8 @@ TEST_CASE(
   CHECK(page.find("<li>a_b beats x (p &lt; 0.001)</li>") != std::string::npos);
   CHECK(page.find("<p>Unfinished: r_1.</p>") != std::string::npos);
   CHECK(page.find(">empty<") == std::string::npos);
-  for (const char* outside : {"http:", "https:", "src=", "<link", "<script", "@import", "url("}) {
+  for (const char* outside :
+       {"http:", "https:", "src=", "stylesheet", "<script", "@import", "url("}) {
     CAPTURE(outside);
     CHECK(page.find(outside) == std::string::npos);
   }

@@ -79,16 +79,17 @@ TEST_CASE("training keeps the models of an ensemble, best first, and no others")
   CHECK(result.models[0]["w"].item<float>() == 2);
   CHECK(result.models[1]["w"].item<float>() == 4);
   CHECK(result.models[2]["w"].item<float>() == 5);
-  CHECK(files(folder) == std::vector<std::string>{"best", "best-2", "best-4", "best-5", "last"});
+  CHECK(files(folder) ==
+        std::vector<std::string>{"best", "best-2", "best-4", "best-5", "last", "last.previous"});
 }
 
-TEST_CASE("an ensemble of one leaves the two checkpoints that a training leaves without") {
+TEST_CASE("an ensemble of one leaves the checkpoints that a training leaves without") {
   const ScriptedAlgorithm script = counting({0, 5, 8, 6});
   const TemporaryFolder folder;
   const TrainingResult result = trained(training_of(script, folder, 3, 1));
   CHECK(result.ensemble_iterations.empty());
   CHECK(result.models.size() == 1);
-  CHECK(files(folder) == std::vector<std::string>{"best", "last"});
+  CHECK(files(folder) == std::vector<std::string>{"best", "last", "last.previous"});
 }
 
 TEST_CASE("a resumed training has the ensemble of the whole one") {
