@@ -14,7 +14,7 @@ using test::kshot;
 using test::Outcome;
 using test::TemporaryFolder;
 
-const Json kLonger{{"train", {{"iterations", 150}, {"validate_every", 10}}}};
+const Json kLonger{{"train", {{"iterations", 300}, {"validate_every", 10}}}};
 
 Json read_json(const fs::path& path) { return Json::parse(read_file(path)); }
 
