@@ -20,14 +20,9 @@ bool passed_over(const fs::path& folder) {
          name.ends_with(".old");
 }
 
-/// Runs at or below a folder. A run holds no other runs but its evaluations.
-void find_runs(const fs::path& folder, RunFolders& found) {
-  if (is_recorded_run(folder)) {
-    found.finished.push_back(folder);
-    return;
-  }
-  if (RunFolder(folder).started()) {
-    found.unfinished.push_back(folder);
+void find_runs(const fs::path& folder, std::vector<fs::path>& found) {
+  if (is_recorded_run(folder) || RunFolder(folder).started()) {
+    found.push_back(folder);
     return;
   }
   std::vector<fs::path> inside;
@@ -52,14 +47,23 @@ auto order_of(const RecordedRun& run) { return std::tie(run.name, run.seed, run.
 
 }  // namespace
 
+std::vector<fs::path> run_folders_below(const fs::path& folder) {
+  std::vector<fs::path> found;
+  find_runs(folder, found);
+  return found;
+}
+
 RunFolders find_run_folders(const std::vector<fs::path>& folders) {
-  RunFolders found;
+  std::vector<fs::path> found;
   for (const fs::path& folder : folders) {
     if (!fs::is_directory(folder))
       throw Error(Exit::bad_spec, "{}: no such folder", folder.string());
     find_runs(folder, found);
   }
-  return {.finished = each_once(found.finished), .unfinished = each_once(found.unfinished)};
+  RunFolders runs;
+  for (const fs::path& folder : each_once(found))
+    (is_recorded_run(folder) ? runs.finished : runs.unfinished).push_back(folder);
+  return runs;
 }
 
 Records read_records(const std::vector<fs::path>& folders) {

@@ -8,8 +8,11 @@
 
 namespace kshot {
 
-/// Folders of runs at or below some folders, in order of their paths, each once. A run's own
+/// Folders of runs, finished or not, at or below a folder, in order of their paths. A run's own
 /// `evaluations/` are passed over unless such a folder is given itself.
+std::vector<std::filesystem::path> run_folders_below(const std::filesystem::path& folder);
+
+/// Folders of runs at or below some folders, each once.
 struct RunFolders {
   std::vector<std::filesystem::path> finished;
   std::vector<std::filesystem::path> unfinished;  ///< stopped before the end, or still computing

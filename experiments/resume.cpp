@@ -4,7 +4,7 @@
 #include <optional>
 #include <set>
 
-#include "framework/base/device.h"
+#include "experiments/records.h"
 #include "framework/base/error.h"
 
 namespace kshot {
@@ -58,11 +58,8 @@ std::vector<std::string> other_differences(const RunFolder& other, const Experim
 
 std::vector<RunFolder> unfinished_runs(const fs::path& folder) {
   std::vector<RunFolder> runs;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none)) {
-    const RunFolder run(entry.path());
-    if (run.started() && !run.finished()) runs.push_back(run);
-  }
+  if (!fs::is_directory(folder)) return runs;
+  for (const fs::path& path : find_run_folders({folder}).unfinished) runs.emplace_back(path);
   return runs;
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "experiments/records.h"
 #include "experiments/report/spec_settings.h"
 #include "experiments/run_folder.h"
 #include "framework/base/atomic_file.h"
@@ -14,26 +15,6 @@ namespace kshot {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Half-made folders of `kshot run --again`, and what holds no runs of its own.
-bool passed_over(const fs::path& folder) {
-  const std::string name = folder.filename().string();
-  return name == "evaluations" || name == "checkpoints" || name.ends_with(".again") ||
-         name.ends_with(".old");
-}
-
-void find_runs(const fs::path& folder, std::vector<fs::path>& found) {
-  if (const RunFolder run(folder); run.started() || run.finished()) {
-    found.push_back(folder);
-    return;
-  }
-  std::vector<fs::path> inside;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory() && !passed_over(entry.path())) inside.push_back(entry.path());
-  }
-  std::sort(inside.begin(), inside.end());
-  for (const fs::path& next : inside) find_runs(next, found);
-}
 
 bool within(const std::vector<int64_t>& numbers, int64_t end) {
   return std::all_of(numbers.begin(), numbers.end(),
@@ -127,8 +108,7 @@ std::vector<fs::path> report_folders(const std::vector<fs::path>& folders) {
   for (const fs::path& folder : folders) {
     if (!fs::is_directory(folder))
       throw Error(Exit::bad_spec, "{}: no such folder", folder.string());
-    std::vector<fs::path> found;
-    find_runs(folder, found);
+    const std::vector<fs::path> found = run_folders_below(folder);
     if (found.empty()) {
       throw Error(Exit::bad_spec,
                   "{}: no run there: expected a folder with spec.json, as results/NAME/ID, or one "
