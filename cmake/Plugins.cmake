@@ -6,6 +6,7 @@ function(kshot_plugins name dir)
   endif()
   kshot_library(${name} SOURCES ${sources})
   target_include_directories(${name} PRIVATE ${dir})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF) # their authors need not know of each other's names
 endfunction()
 
 # -DKSHOT_PLUGINS=DIR: a folder outside this tree becomes part of the program and of the tests.

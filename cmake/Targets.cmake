@@ -14,6 +14,14 @@ function(kshot_precompile target)
   endif()
 endfunction()
 
+# With the precompiled header GCC still instantiates, in each compilation, every template that LibTorch's inline functions
+# use: three seconds before the first line of ours. So several sources are compiled as one. Names in unnamed namespaces
+# are therefore unique within a library. -DCMAKE_UNITY_BUILD=OFF compiles one by one: a change costs less then.
+set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile several sources as one")
+set(KSHOT_UNITY_BATCH 8 CACHE STRING "How many")
+mark_as_advanced(KSHOT_UNITY_BATCH)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE ${KSHOT_UNITY_BATCH})
+
 # kshot_library(NAME SOURCES file... [LIBRARIES target...]): one floor of the house.
 function(kshot_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")

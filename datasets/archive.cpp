@@ -21,9 +21,9 @@ struct Free {
 
 /// One archive being read. libarchive's own reading of damaged files is forgiving; here every
 /// complaint of its is an error.
-class Reader {
+class ArchiveReader {
  public:
-  Reader(const std::filesystem::path& path, const ArchiveLimits& limits)
+  ArchiveReader(const std::filesystem::path& path, const ArchiveLimits& limits)
       : name_(path.string()), limits_(limits), archive_(archive_read_new()) {
     if (!archive_) throw Error(Exit::internal, "libarchive cannot be used");
     archive_read_support_filter_gzip(archive_.get());
@@ -124,7 +124,7 @@ class Reader {
 
 void read_archive(const std::filesystem::path& path, const std::function<void(ArchiveEntry)>& visit,
                   const ArchiveLimits& limits) {
-  Reader reader(path, limits);
+  ArchiveReader reader(path, limits);
   while (archive_entry* entry = reader.next()) {
     const std::string name = reader.path_of(entry);
     if (reader.is_file(entry, name)) visit({name, reader.bytes_of(name)});

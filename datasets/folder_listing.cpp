@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxDepth = 16;  // symbolic links may lead in circles
+constexpr int kMaxFolderDepth = 16;  // symbolic links may lead in circles
 
 std::string utf8_name(const fs::path& path) {
   std::string name = path.filename().string();
@@ -60,7 +60,7 @@ class Lister {
 
   void walk(const fs::path& folder, const std::string& name, const std::string& group,
             const std::string& split, const std::string& relative, int depth) {
-    if (depth > kMaxDepth)
+    if (depth > kMaxFolderDepth)
       throw Error(Exit::bad_data, "{}: folders in folders without end", folder.string());
     for (const auto& [entry, path] : folder_entries(folder)) {
       if (fs::is_directory(path)) {

@@ -90,7 +90,7 @@ ImportedData import_folder(const ImportRequest& request) {
   return data;
 }
 
-const ImporterRegistration kRegistration{
+const ImporterRegistration kImageFolder{
     {.facts = {.name = "folder",
                .summary = "own pictures, PNG or JPEG: a sub-folder for each class",
                .sources = "the folder"},

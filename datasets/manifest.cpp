@@ -15,12 +15,12 @@ namespace kshot {
 namespace {
 
 constexpr const char* kSchema = "kshot.manifest/1";
-const std::array<std::pair<const char*, torch::Dtype>, 3> kDtypes = {
+const std::array<std::pair<const char*, torch::Dtype>, 3> kPackDtypes = {
     {{"uint8", torch::kByte}, {"float32", torch::kFloat}, {"float64", torch::kDouble}}};
 const std::array<const char*, 3> kSplits = {"train", "validation", "test"};
 
 const char* dtype_name(torch::Dtype dtype) {
-  for (const auto& [name, value] : kDtypes) {
+  for (const auto& [name, value] : kPackDtypes) {
     if (value == dtype) return name;
   }
   throw Error(Exit::internal, "a data set of {} cannot be described", c10::toString(dtype));
@@ -31,9 +31,9 @@ const char* kind_name(SplitScheme::Kind kind) {
 }
 
 /// Reads one manifest; every complaint begins with where it stands.
-class Reader {
+class ManifestReader {
  public:
-  explicit Reader(const std::string& where) : where_(where) {}
+  explicit ManifestReader(const std::string& where) : where_(where) {}
 
   Manifest read(const Json& json) const {
     const std::string schema = text(json, "schema");
@@ -86,7 +86,7 @@ class Reader {
   }
 
   torch::Dtype read_dtype(const std::string& name) const {
-    for (const auto& [known, value] : kDtypes) {
+    for (const auto& [known, value] : kPackDtypes) {
       if (name == known) return value;
     }
     fail("dtype is \"{}\", expected uint8, float32 or float64", name);
@@ -215,7 +215,7 @@ std::string content_sha256(const Manifest& manifest, std::span<const Tensor> sam
 }
 
 Manifest manifest_from_json(const Json& json, const std::string& where) {
-  return Reader(where).read(json);
+  return ManifestReader(where).read(json);
 }
 
 }  // namespace kshot

@@ -22,11 +22,11 @@ constexpr int64_t kImageSize = 84, kChannels = 3;
 constexpr size_t kImages = 600;
 constexpr const char* kScheme = "ravi_larochelle";
 
-struct Part {
+struct SplitSize {
   const char* split;
   size_t classes;
 };
-constexpr Part kParts[] = {{"train", 64}, {"validation", 16}, {"test", 20}};
+constexpr SplitSize kSplitSizes[] = {{"train", 64}, {"validation", 16}, {"test", 20}};
 
 struct Sources {
   std::vector<fs::path> folders, lists;
@@ -80,7 +80,7 @@ std::vector<FoundClass> find_images(const Sources& sources) {
 /// In which the lists, and what was found of them, differ from the whole of mini-ImageNet.
 std::vector<std::string> differences(const std::vector<FoundClass>& classes) {
   std::vector<std::string> texts;
-  for (const Part& part : kParts) {
+  for (const SplitSize& part : kSplitSizes) {
     const auto listed = static_cast<size_t>(
         std::count_if(classes.begin(), classes.end(),
                       [&](const FoundClass& found) { return found.split == part.split; }));
@@ -137,7 +137,7 @@ void check_content(const std::vector<FoundClass>& classes, const ImportRequest& 
 std::vector<EncodedImage> append_classes(const std::vector<FoundClass>& classes,
                                          Manifest& manifest) {
   SplitScheme& scheme = manifest.splits[kScheme];
-  for (const Part& part : kParts) scheme.members[part.split];
+  for (const SplitSize& part : kSplitSizes) scheme.members[part.split];
   manifest.default_split = kScheme;
   std::vector<EncodedImage> images;
   for (const FoundClass& found : classes) {
@@ -170,7 +170,7 @@ ImportedData import_mini_imagenet(const ImportRequest& request) {
   return data;
 }
 
-const ImporterRegistration kRegistration{
+const ImporterRegistration kMiniImagenet{
     {.facts = {.name = "mini_imagenet",
                .summary = "100 classes of 600 photographs of ImageNet, 84x84",
                .sources = "a folder of class folders (n01532829/...) or of images/, and the lists "

@@ -16,13 +16,13 @@
 namespace kshot {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr uint64_t kMaxHeader = 10'000;  // NumPy's own bound
-const std::array<std::pair<const char*, torch::Dtype>, 5> kDtypes = {{{"<f4", torch::kFloat},
-                                                                      {"<f8", torch::kDouble},
-                                                                      {"|u1", torch::kByte},
-                                                                      {"<i4", torch::kInt},
-                                                                      {"<i8", torch::kLong}}};
+const std::array<std::pair<const char*, torch::Dtype>, 5> kNpyDtypes = {{{"<f4", torch::kFloat},
+                                                                         {"<f8", torch::kDouble},
+                                                                         {"|u1", torch::kByte},
+                                                                         {"<i4", torch::kInt},
+                                                                         {"<i8", torch::kLong}}};
 
 struct Header {
   std::string dtype;
@@ -136,11 +136,11 @@ uint64_t little_endian(std::string_view bytes) {
 
 /// Cuts the header's text off the file's front.
 std::string_view take_header(std::string_view& file, const std::string& where) {
-  if (!file.starts_with(kMagic)) {
+  if (!file.starts_with(kNpyMagic)) {
     throw Error(Exit::bad_data, "{}: no .npy file: it begins with {}, expected \\x93NUMPY", where,
-                in_quotes(file.substr(0, kMagic.size())));
+                in_quotes(file.substr(0, kNpyMagic.size())));
   }
-  file.remove_prefix(kMagic.size());
+  file.remove_prefix(kNpyMagic.size());
   const int version = file.empty() ? 0 : static_cast<unsigned char>(file[0]);
   const size_t length_bytes = version == 1 ? 2 : 4;
   if (!file.empty() && (version < 1 || version > 3)) {
@@ -160,7 +160,7 @@ std::string_view take_header(std::string_view& file, const std::string& where) {
 }
 
 torch::Dtype dtype_of(const Header& header, const std::string& where) {
-  for (const auto& [name, dtype] : kDtypes) {
+  for (const auto& [name, dtype] : kNpyDtypes) {
     if (header.dtype == name) return dtype;
   }
   throw Error(Exit::bad_data,

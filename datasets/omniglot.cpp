@@ -16,12 +16,12 @@ namespace {
 
 constexpr int64_t kDrawings = 20, kSize = 105;
 
-struct Part {
+struct ZipContents {
   const char* folder;
   size_t characters, alphabets;
 };
-constexpr Part kBackground{"images_background", 964, 30};
-constexpr Part kEvaluation{"images_evaluation", 659, 20};
+constexpr ZipContents kBackground{"images_background", 964, 30};
+constexpr ZipContents kEvaluation{"images_evaluation", 659, 20};
 
 /// The characters of one zip: "Greek/character03" -> "0394_01.png" -> bytes.
 using Characters = std::map<std::string, std::map<std::string, std::string>>;
@@ -74,7 +74,7 @@ void check_character(const std::string& name, const std::map<std::string, std::s
   }
 }
 
-void check_part(const Part& part, const Characters& characters) {
+void check_part(const ZipContents& part, const Characters& characters) {
   if (characters.empty())
     throw Error(Exit::bad_data, "Omniglot: {}.zip is not among the sources", part.folder);
   std::set<std::string> alphabets;
@@ -182,7 +182,7 @@ ImportedData import_omniglot(const ImportRequest& request) {
   return data;
 }
 
-const ImporterRegistration kRegistration{
+const ImporterRegistration kOmniglot{
     {.facts = {.name = "omniglot",
                .summary = "1,623 handwritten characters of 50 alphabets, 20 drawings each",
                .sources = "images_background.zip and images_evaluation.zip, in either order"},

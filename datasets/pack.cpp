@@ -39,7 +39,7 @@ std::filesystem::path find_pack(const std::string& path) {
               path, data == nullptr ? "" : fmt::format(", nor below KSHOT_DATA={}", data));
 }
 
-const DatasetRegistration kRegistration{DatasetPlugin::with<PackOptions>(
+const DatasetRegistration kPack{DatasetPlugin::with<PackOptions>(
     {.name = "pack",
      .summary = "a data pack: one HDF5 file made by `kshot data import`",
      .source = "Omniglot, folders of images, ..."},

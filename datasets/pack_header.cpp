@@ -10,7 +10,7 @@
 namespace kshot {
 namespace {
 
-constexpr std::string_view kMagic = "KSHOTPAK";
+constexpr std::string_view kPackMagic = "KSHOTPAK";
 
 void put(std::string& block, size_t at, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i)
@@ -42,7 +42,7 @@ std::string read_block(const std::filesystem::path& path) {
 
 std::string encode_header(const PackHeader& header) {
   std::string block(PackHeader::kBytes, '\0');
-  block.replace(0, kMagic.size(), kMagic);
+  block.replace(0, kPackMagic.size(), kPackMagic);
   put(block, 8, PackHeader::kVersion, 4);
   put(block, 16, header.length, 8);
   block.replace(24, 64, header.sha256);
@@ -52,9 +52,9 @@ std::string encode_header(const PackHeader& header) {
 
 PackHeader read_pack_header(const std::filesystem::path& path) {
   const std::string block = read_block(path);
-  if (!block.starts_with(kMagic)) {
+  if (!block.starts_with(kPackMagic)) {
     throw Error(Exit::bad_data, "{}: not a kshot data pack (it does not begin with {})",
-                path.string(), kMagic);
+                path.string(), kPackMagic);
   }
   if (block.size() < PackHeader::kBytes) {
     throw Error(Exit::bad_data, "{}: truncated: {} bytes", path.string(), block.size());

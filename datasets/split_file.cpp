@@ -9,9 +9,12 @@
 #include "datasets/text_lines.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 
 namespace kshot {
 namespace {
+
+constexpr int kMaxNesting = 8;
 
 std::string split_name(const std::string& text, const std::string& where) {
   if (const auto split = canonical_split(text)) return *split;
@@ -89,8 +92,8 @@ void read_header(const Json& json, const std::string& where, SplitRule& rule) {
 }
 
 SplitRule read_json(const std::string& text, const std::string& where) {
-  const Json json =
-      Json::parse(text, nullptr, /*allow_exceptions=*/false, /*ignore_comments=*/true);
+  const auto [json, problem, line] = parse_strict(text, kMaxNesting, Comments::allowed);
+  if (!problem.empty()) throw Error(Exit::bad_data, "{}: {}", where, problem);
   if (!json.is_object()) throw Error(Exit::bad_data, "{}: not a JSON block {{...}}", where);
   SplitRule rule;
   read_header(json, where, rule);

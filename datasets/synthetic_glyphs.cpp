@@ -114,7 +114,7 @@ DatasetPtr make_synthetic_glyphs(const GlyphOptions& options) {
 
 namespace {
 
-const DatasetRegistration kRegistration{DatasetPlugin::with<GlyphOptions>(
+const DatasetRegistration kSyntheticGlyphs{DatasetPlugin::with<GlyphOptions>(
     {.name = "synthetic_glyphs",
      .summary = "procedurally drawn characters of invented alphabets; needs no file",
      .source = "kshot"},

@@ -104,7 +104,7 @@ ImportedData import_vectors(const ImportRequest& request) {
   return data;
 }
 
-const ImporterRegistration kRegistration{
+const ImporterRegistration kVectors{
     {.facts = {.name = "vectors",
                .summary = "tensors of any shape, each with a label",
                .sources = "a .csv file with a column of labels; or a .npy file, and its labels "

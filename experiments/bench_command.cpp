@@ -173,7 +173,7 @@ int64_t steps_of(const Arguments& arguments) {
   return steps;
 }
 
-int run(const Arguments& arguments) {
+int run_bench(const Arguments& arguments) {
   const int64_t steps = steps_of(arguments);
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Json json =
@@ -222,7 +222,7 @@ Command bench_command() {
                                 "iterations that count");
   add_compute_options(command.options);
   add_json_option(command.options);
-  command.run = run;
+  command.run = run_bench;
   return command;
 }
 

@@ -150,7 +150,7 @@ const Action& find_action(const std::string& name) {
               did_you_mean(name, names), fmt::join(names, ", "));
 }
 
-int run(const Arguments& arguments) {
+int run_data(const Arguments& arguments) {
   const Action& action = find_action(required(arguments, "action", data_command().usage));
   const Words words = arguments.count("words") > 0 ? arguments["words"].as<Words>() : Words{};
   if (words.size() < action.fewest || words.size() > action.most) {
@@ -218,7 +218,7 @@ Command data_command() {
       "classes", po::value<int64_t>()->value_name("N"), "export: at most N classes of each split")(
       "per-class", po::value<int64_t>()->value_name("N"), "export: at most N images of each class");
   add_json_option(command.options);
-  command.run = run;
+  command.run = run_data;
   return command;
 }
 

@@ -60,7 +60,7 @@ PluginDescription find_description(const Arguments& arguments, const std::string
   return describe_plugin(kind, arguments["name"].as<std::string>());
 }
 
-int run(const Arguments& arguments) {
+int run_describe(const Arguments& arguments) {
   const PluginDescription found = find_description(arguments, describe_command().usage);
   if (flag(arguments, "json")) {
     Json json = found.facts;
@@ -87,7 +87,7 @@ Command describe_command() {
   command.details = "  kshot describe algorithm protonet\n  kshot describe spec";
   command.positional = {"kind", "name"};
   add_json_option(command.options);
-  command.run = run;
+  command.run = run_describe;
   return command;
 }
 

@@ -29,7 +29,7 @@ Json info_of(const ExperimentSpec& spec, const std::string& split, int64_t count
           {"dataset", tasks.value("dataset", resolved.at("dataset"))}};
 }
 
-int run(const Arguments& arguments) {
+int run_episodes(const Arguments& arguments) {
   const Json json =
       load_spec(required(arguments, "spec", episodes_command().usage), edits_of(arguments));
   const ExperimentSpec spec = read_spec(json, "cpu");
@@ -76,7 +76,7 @@ Command episodes_command() {
       "out", po::value<std::string>()->value_name("FILE"),
       "write images and labels to this HDF5 file");
   add_spec_option(command.options);
-  command.run = run;
+  command.run = run_episodes;
   return command;
 }
 

@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "experiments/embedded_specs.h"
+#include "experiments/json_types.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
+#include "framework/base/strict_json.h"
 #include "framework/run/algorithm.h"
 
 namespace kshot {
@@ -78,32 +80,24 @@ SpecEdit parse_edit(const std::string& text) {
                 text);
   }
   const std::string value = text.substr(equals + 1);
-  Json json = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-  return {text.substr(0, equals), json.is_discarded() ? Json(value) : json};
+  StrictJson read = parse_strict(value);
+  return {text.substr(0, equals), read.value.is_discarded() ? Json(value) : std::move(read.value)};
 }
 
 namespace {
 
-constexpr int kMaxExtends = 16;
-
-/// "line 3" for the byte where a parser gave up.
-std::string line_of(const std::string& text, size_t byte) {
-  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
-  return fmt::format("line {}", 1 + std::count(text.begin(), end, '\n'));
-}
+constexpr int kMaxExtends = 16, kMaxDepth = 64;
 
 Json parse_spec(const std::string& text, const std::string& where) {
-  try {
-    Json json = Json::parse(text, nullptr, true, /*ignore_comments=*/true);
-    if (!json.is_object())
-      throw Error(Exit::bad_spec, "{}: a spec is a JSON object {{...}}", where);
-    return json;
-  } catch (const Json::parse_error& problem) {
-    throw Error(Exit::bad_spec, "{}: not JSON at {} (NaN and infinity are not JSON either)", where,
-                line_of(text, problem.byte));
-  } catch (const Json::out_of_range&) {
-    throw Error(Exit::bad_spec, "{}: holds a number that no double can hold", where);
+  StrictJson read = parse_strict(text, kMaxDepth, Comments::allowed);
+  if (read.line > 0) {
+    throw Error(Exit::bad_spec, "{}: not JSON at line {} (NaN and infinity are not JSON either)",
+                where, read.line);
   }
+  if (!read.problem.empty()) throw Error(Exit::bad_spec, "{}: {}", where, read.problem);
+  if (!read.value.is_object())
+    throw Error(Exit::bad_spec, "{}: a spec is a JSON object {{...}}", where);
+  return std::move(read.value);
 }
 
 const EmbeddedFile* find_preset(const std::string& name) {
@@ -223,6 +217,16 @@ void check_name(const std::string& name) {
   }
 }
 
+void check_paper(const Json& paper) {
+  if (paper.is_null()) return;  // as "extends" takes a paper's number away
+  check_types({{"paper", paper}}, "", Exit::bad_spec,
+              {{"/paper", JsonType::object},
+               {"/paper/accuracy", JsonType::number},
+               {"/paper/mse", JsonType::number},
+               {"/paper/source", JsonType::text},
+               {"/paper/comparable", JsonType::truth}});
+}
+
 /// A block that gives options and no name means the default plugin.
 Json with_default_plugins(Json json) {
   const ExperimentSpec defaults;
@@ -252,6 +256,7 @@ ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
   own.erase("sweep");
   read_config(spec, own);
   check_name(spec.name);
+  check_paper(spec.paper);
   resolve_block<DatasetPlugin>(spec.dataset, "dataset");
   for (auto [split, block] : {std::pair{"train", &spec.episodes.train.dataset},
                               std::pair{"validation", &spec.episodes.validation.dataset},

@@ -77,7 +77,7 @@ Rows spec_rows(const Json& specs) {
   return rows;
 }
 
-int run(const Arguments& arguments) {
+int run_list(const Arguments& arguments) {
   const std::string what = required(arguments, "what", list_command().usage);
   std::vector<std::string> known{"specs"};
   for (const std::string& kind : plugin_kinds()) known.push_back(kind + "s");
@@ -104,7 +104,7 @@ Command list_command() {
   command.usage = "list algorithms|backbones|datasets|specs [--json]";
   command.positional = {"what"};
   add_json_option(command.options);
-  command.run = run;
+  command.run = run_list;
   return command;
 }
 

@@ -8,6 +8,16 @@ import pathlib
 import re
 import sys
 
+# The rooms of experiments/, and those each may look into; a file outside them looks into none.
+ROOMS = {
+    "table": [],
+    "records": [],
+    "run": ["records"],
+    "verification": ["records", "run"],
+    "leaderboard": ["table", "records", "verification"],
+    "sweep": ["records"],
+    "report": ["records", "leaderboard"],
+}
 BELOW = {
     "framework/base": [],
     "framework/model": ["framework/base"],
@@ -16,6 +26,9 @@ BELOW = {
     "episodes": ["framework", "datasets"],
     "algorithms": ["framework"],
     "experiments": ["framework", "datasets", "episodes", "algorithms"],
+    **{f"experiments/{room}": ["framework", "datasets", "episodes", "algorithms", "experiments/*.h",
+                               *(f"experiments/{below}" for below in rooms_below)]
+       for room, rooms_below in ROOMS.items()},
     "examples": ["framework", "datasets"],
     "tests": ["framework", "datasets", "episodes", "algorithms", "experiments"],
 }
@@ -23,7 +36,19 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 
 def floor_of(path):
-    return next((floor for floor in BELOW if path.startswith(floor + "/")), None)
+    """The innermost floor or room that a file is in; None outside of all."""
+    return max((floor for floor in BELOW if path.startswith(floor + "/")), key=len, default=None)
+
+
+def is_in(path, place):
+    """Whether a file is in a folder (with all below it), or directly in the folder of "FOLDER/*.h"."""
+    folder, _, only_here = place.partition("/*")
+    return path.startswith(folder + "/") and not (only_here and "/" in path[len(folder) + 1:])
+
+
+def may_include(floor, path):
+    own = "experiments/*.h" if floor == "experiments" else floor
+    return any(is_in(path, place) for place in [own, *BELOW[floor]])
 
 
 def violations(top):
@@ -39,7 +64,7 @@ def violations(top):
             included = match.group(1)
             if not (top / included).exists():
                 yield f'{path}:{number}: "{included}" is not a file, by a path from the top folder'
-            elif not any(included.startswith(f + "/") for f in [floor, *BELOW[floor]]):
+            elif not may_include(floor, included):
                 yield f'{path}:{number}: {floor} may not include "{included}"'
 
 

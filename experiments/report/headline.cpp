@@ -1,9 +1,9 @@
 // What was found, in words.
 #include <cmath>
 
-#include "experiments/comparison_words.h"
 #include "experiments/html_page.h"
-#include "experiments/leaderboard.h"
+#include "experiments/leaderboard/comparison_words.h"
+#include "experiments/leaderboard/leaderboard.h"
 #include "experiments/report/report.h"
 #include "framework/base/error.h"
 

@@ -1,6 +1,7 @@
 // What was asked for, and what it was computed with.
 #include <algorithm>
 
+#include "experiments/flat_spec.h"
 #include "experiments/html_page.h"
 #include "experiments/report/report.h"
 #include "experiments/report/spec_settings.h"
@@ -24,7 +25,7 @@ std::string differences_table(const Report& report) {
   } else {
     for (const Setting& setting : settings) columns.push_back({setting.path});
   }
-  HtmlTable table("Settings that differ", columns);
+  HtmlTable table("FlatSpec that differ", columns);
   const auto value = [&](const Setting& setting, size_t run) {
     return Cell(setting.values[run].empty() ? "-" : setting.values[run]);
   };
@@ -59,7 +60,7 @@ std::string summary_table(const ReportRun& run) {
   HtmlTable table("The spec, part by part", {{"part"}, {"settings, defaults included"}});
   const auto join = [](const Json& block) {
     std::vector<std::string> parts;
-    for (const auto& [path, value] : settings_of(block)) parts.push_back(path + " " + value);
+    for (const auto& [path, value] : flat_spec(block)) parts.push_back(path + " " + value);
     return fmt::format("{}", fmt::join(parts, ", "));
   };
   for (const char* part : {"algorithm", "backbone", "optimizer", "train", "episodes", "dataset"}) {

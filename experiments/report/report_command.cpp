@@ -2,8 +2,8 @@
 #include <stdexcept>
 
 #include "experiments/commands.h"
+#include "experiments/records/run_folder.h"
 #include "experiments/report/report.h"
-#include "experiments/run_folder.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
 #include "framework/base/progress.h"

@@ -4,12 +4,13 @@
 #include <numeric>
 #include <set>
 
-#include "experiments/records.h"
+#include "experiments/flat_spec.h"
+#include "experiments/records/episode_lines.h"
+#include "experiments/records/records.h"
+#include "experiments/records/run_folder.h"
 #include "experiments/report/spec_settings.h"
-#include "experiments/run_folder.h"
-#include "framework/base/atomic_file.h"
 #include "framework/base/error.h"
-#include "framework/base/strict_json.h"
+#include "framework/run/checkpoint.h"
 
 namespace kshot {
 namespace {
@@ -38,27 +39,22 @@ bool points_fit(const TaskPlan& plan) {
 Json train_block(const Json& spec) { return spec.value("train", Json::object()); }
 
 /// Which tasks a run was validated on, but for where their pack lies.
-std::map<std::string, std::string> validation_tasks(const ReportRun& run) {
+FlatSpec validation_tasks(const ReportRun& run) {
   const Json tasks = run.spec.value("episodes", Json::object()).value("validation", Json::object());
-  return settings_of({{"tasks", tasks}, {"dataset", run.spec.value("dataset", Json::object())}});
+  return flat_spec({{"tasks", tasks}, {"dataset", run.spec.value("dataset", Json::object())}});
 }
 
 /// Whether the last checkpoint is of a training that is done; a sweep tests only what it chose.
 bool training_ended(const RunFolder& folder) {
-  const fs::path path = folder.file("checkpoints") / "last.json";
-  if (!fs::exists(path)) return false;
-  const Json last = parse_strict(read_file(path)).value;
-  return last.is_object() && last.value("state", Json::object()).value("phase", "") == "done";
+  const auto last = checkpoint_state(folder.file("checkpoints"), "last");
+  return last && last->value("phase", Json()) == "done";
 }
 
 /// A run that has spec.json alone, or with it the beginning of a training.
 void read_unfinished(ReportRun& run) {
   const RunFolder folder(run.folder);
   run.spec = folder.spec();
-  const Json env = fs::exists(folder.file("env.json"))
-                       ? parse_strict(read_file(folder.file("env.json"))).value
-                       : Json::object();
-  run.env = env.is_object() ? env : Json::object();
+  run.env = folder.env();
   run.trained = training_ended(folder);
   run.name = run.spec.value("name", run.folder.parent_path().filename().string());
   run.id = fs::absolute(run.folder).lexically_normal().filename().string();

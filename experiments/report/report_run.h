@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/recorded_run.h"
+#include "experiments/records/recorded_run.h"
 #include "experiments/report/training_curves.h"
 #include "framework/run/score.h"
 

@@ -1,7 +1,7 @@
 // All runs in one table.
 #include <set>
 
-#include "experiments/leaderboard.h"
+#include "experiments/leaderboard/leaderboard.h"
 #include "experiments/report/report.h"
 #include "framework/base/error.h"
 

@@ -2,23 +2,12 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <set>
+#include <map>
+
+#include "experiments/flat_spec.h"
 
 namespace kshot {
 namespace {
-
-void collect(const Json& block, const std::string& path,
-             std::map<std::string, std::string>& settings) {
-  for (const auto& [key, value] : block.items()) {
-    const std::string here = path.empty() ? key : path + "." + key;
-    if (value.is_object() && !value.empty()) {
-      collect(value, here, settings);
-    } else if (!here.ends_with("dataset.path")) {
-      settings[here] = value.is_string() ? value.get<std::string>() : value.dump();
-    }
-  }
-}
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
@@ -38,33 +27,17 @@ std::string values_text(const std::vector<Setting>& settings, size_t run) {
 
 }  // namespace
 
-std::map<std::string, std::string> settings_of(const Json& spec) {
-  Json deciding = spec;
-  for (const char* key : {"name", "paper", "deviations", "log"}) deciding.erase(key);
-  std::map<std::string, std::string> settings;
-  collect(deciding, "", settings);
-  return settings;
-}
-
 std::vector<Setting> differing_settings(const std::vector<Json>& specs) {
-  std::vector<std::map<std::string, std::string>> all;
-  std::set<std::string> paths;
-  for (const Json& spec : specs) {
-    all.push_back(settings_of(spec));
-    for (const auto& [path, value] : all.back()) paths.insert(path);
-  }
+  std::vector<FlatSpec> all;
+  for (const Json& spec : specs) all.push_back(flat_spec(spec));
   std::vector<Setting> differing;
   std::map<std::string, int> endings;
-  for (const std::string& path : paths) {
+  for (const std::string& path : differing_keys(all)) {
     Setting setting{.path = path, .name = path, .values = {}};
-    for (const auto& settings : all) {
+    for (const FlatSpec& settings : all) {
       const auto found = settings.find(path);
       setting.values.push_back(found == settings.end() ? "" : found->second);
     }
-    const auto& first = setting.values[0];
-    if (std::all_of(setting.values.begin(), setting.values.end(),
-                    [&](const std::string& value) { return value == first; }))
-      continue;
     ++endings[last_part(path)];
     differing.push_back(std::move(setting));
   }

@@ -1,16 +1,11 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "framework/base/fields.h"
 
 namespace kshot {
-
-/// The settings of a resolved spec by dotted path, lists as a whole, all as text; without `name`,
-/// `paper`, `deviations`, `log` and where packs lie, which decide no number.
-std::map<std::string, std::string> settings_of(const Json& spec);
 
 /// A setting that is not the same in all of some runs.
 struct Setting {

@@ -154,15 +154,15 @@ Upright upright_of(const Outcome& outcome, const Score& score) {
 
 /// A line for each run through its values; the better a run, the more it stands out.
 std::string parallel_coordinates(const Report& report, const std::vector<Upright>& uprights) {
-  constexpr double kStep = 128, kLeft = 60, kTop = 46, kHeight = 250;
+  constexpr double kStep = 128, kLeft = 60, kHead = 46, kHeight = 250;
   const auto x = [&](size_t i) { return kLeft + kStep * static_cast<double>(i); };
-  const auto y = [&](double share) { return kTop + (1 - share) * kHeight; };
+  const auto y = [&](double share) { return kHead + (1 - share) * kHeight; };
   const double width = x(uprights.size() - 1) + 90;
   std::string svg = fmt::format(
       "<svg class=\"chart parallel\" viewBox=\"0 0 {0} {1}\" style=\"min-width:{2:.0f}px;"
       "max-width:{3:.0f}px\" "
       "role=\"img\"><title>Settings and {4} of each run as a line from axis to axis</title>\n",
-      width, kTop + kHeight + 16, 0.8 * width, 1.25 * width, html_escape(uprights.back().title));
+      width, kHead + kHeight + 16, 0.8 * width, 1.25 * width, html_escape(uprights.back().title));
   const size_t leading = std::max<size_t>(1, report.order.size() / 4);
   for (size_t place = report.order.size(); place-- > 0;) {
     const size_t run = report.order[place];
@@ -179,7 +179,7 @@ std::string parallel_coordinates(const Report& report, const std::vector<Upright
     svg += fmt::format(
         "<path class=\"axis\" d=\"M{0:.1f} {1}v{2}\"/><text class=\"axis-title\" x=\"{0:.1f}\" "
         "y=\"{3}\" text-anchor=\"middle\">{4}</text>\n",
-        x(i), kTop, kHeight, i % 2 == 0 ? 30 : 14, html_escape(short_text(uprights[i].title, 30)));
+        x(i), kHead, kHeight, i % 2 == 0 ? 30 : 14, html_escape(short_text(uprights[i].title, 30)));
     for (const auto& [share, label] : uprights[i].ticks) {
       svg += fmt::format(
           "<text class=\"halo\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n",

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/recorded_run.h"
+#include "experiments/records/recorded_run.h"
 
 namespace kshot {
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <vector>
@@ -37,18 +38,28 @@ class Watch {
   std::vector<std::set<std::string>> keys_;  // of each object that is open
 };
 
+/// The line of the byte where a parser gave up.
+int64_t line_of(std::string_view text, size_t byte) {
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
+  return 1 + std::count(text.begin(), end, '\n');
+}
+
 }  // namespace
 
-StrictJson parse_strict(std::string_view text, int depth) {
+StrictJson parse_strict(std::string_view text, int depth, Comments comments) {
   const Json discarded(Json::value_t::discarded);
   if (text.find('\0') != std::string_view::npos) return {discarded, "it holds a NUL"};
   try {
     Watch watch(depth);
-    Json value = Json::parse(text, std::ref(watch), /*allow_exceptions=*/false);
-    if (value.is_discarded()) return {discarded, "it is not valid JSON"};
-    return {std::move(value), ""};
+    return {Json::parse(text, std::ref(watch), /*allow_exceptions=*/true,
+                        /*ignore_comments=*/comments == Comments::allowed),
+            ""};
   } catch (const Problem& problem) {
     return {discarded, problem.text};
+  } catch (const Json::parse_error& problem) {
+    return {discarded, "it is not valid JSON", line_of(text, problem.byte)};
+  } catch (const Json::out_of_range&) {
+    return {discarded, "it holds a number that no double can hold"};
   }
 }
 

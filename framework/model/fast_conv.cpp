@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "framework/model/channels_last.h"
 #include "framework/model/library_conv.h"
 #include "framework/model/patch_kernels.h"
 #include "framework/model/winograd_kernels.h"
@@ -25,10 +26,6 @@ struct Window {
     return (size + 2 * padding - kernel) / stride + 1;
   }
 };
-
-Tensor channels_last(const Tensor& images) {
-  return images.contiguous(at::MemoryFormat::ChannelsLast);
-}
 
 // ---- one convolution and its weight gradient, task by task
 //

@@ -2,15 +2,13 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "framework/model/channels_last.h"
+
 namespace kshot {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-Tensor channels_last(const Tensor& images) {
-  return images.contiguous(at::MemoryFormat::ChannelsLast);
-}
 
 /// Inside, images are [T*N,C,H,W], channels-last; weights are [T,O,C,k,k], T = 1 where all tasks
 /// share them.
@@ -88,7 +86,7 @@ Tensor convolve(const Tensor& x, const Tensor& weight, const Shape& shape);
 Tensor image_gradient(const Tensor& g, const Tensor& weight, const Shape& shape);
 Tensor weight_gradient(const Tensor& x, const Tensor& g, const Shape& shape);
 
-class Convolution : public torch::autograd::Function<Convolution> {
+class LibraryConvolution : public torch::autograd::Function<LibraryConvolution> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const Shape& shape) {
@@ -107,7 +105,7 @@ class Convolution : public torch::autograd::Function<Convolution> {
   }
 };
 
-class ImageGradient : public torch::autograd::Function<ImageGradient> {
+class LibraryImageGradient : public torch::autograd::Function<LibraryImageGradient> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& g, const Tensor& weight,
                         const Shape& shape) {
@@ -126,7 +124,7 @@ class ImageGradient : public torch::autograd::Function<ImageGradient> {
   }
 };
 
-class WeightGradient : public torch::autograd::Function<WeightGradient> {
+class LibraryWeightGradient : public torch::autograd::Function<LibraryWeightGradient> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& g,
                         const Shape& shape) {
@@ -146,13 +144,13 @@ class WeightGradient : public torch::autograd::Function<WeightGradient> {
 };
 
 Tensor convolve(const Tensor& x, const Tensor& weight, const Shape& shape) {
-  return Convolution::apply(x, weight, shape);
+  return LibraryConvolution::apply(x, weight, shape);
 }
 Tensor image_gradient(const Tensor& g, const Tensor& weight, const Shape& shape) {
-  return ImageGradient::apply(g, weight, shape);
+  return LibraryImageGradient::apply(g, weight, shape);
 }
 Tensor weight_gradient(const Tensor& x, const Tensor& g, const Shape& shape) {
-  return WeightGradient::apply(x, g, shape);
+  return LibraryWeightGradient::apply(x, g, shape);
 }
 
 }  // namespace

@@ -36,14 +36,21 @@ std::string state_text(const Json& state, const std::string& tensors_sha256) {
          "\n";
 }
 
-/// The state in a file, if that is a whole one and of the tensors with this hash.
-std::optional<Json> state_of(const fs::path& path, const std::string& tensors_sha256) {
+/// What a state's file holds, if that is whole.
+std::optional<Json> whole_file(const fs::path& path) {
   if (!fs::exists(path)) return std::nullopt;
-  const Json json = parse_strict(read_file(path)).value;
+  Json json = parse_strict(read_file(path)).value;
   const bool whole = json.is_object() && json.contains("state") &&
                      json.value("state_sha256", Json()) == sha256_hex(json["state"].dump());
-  if (!whole || json.value("sha256", Json()) != tensors_sha256) return std::nullopt;
-  return json["state"];
+  if (!whole) return std::nullopt;
+  return json;
+}
+
+/// The state in a file, if that is a whole one and of the tensors with this hash.
+std::optional<Json> state_of(const fs::path& path, const std::string& tensors_sha256) {
+  const std::optional<Json> file = whole_file(path);
+  if (!file || file->value("sha256", Json()) != tensors_sha256) return std::nullopt;
+  return file->at("state");
 }
 
 /// Whether a whole checkpoint lies there; what cannot be read is none.
@@ -138,6 +145,15 @@ Latest load_latest(const fs::path& folder, const std::string& name, const ParamL
       throw problem;
     }
   }
+}
+
+std::optional<Json> checkpoint_state(const fs::path& folder, const std::string& name) {
+  try {
+    const std::optional<Json> file = whole_file(files_of(folder, name).state);
+    if (file) return file->at("state");
+  } catch (const Error&) {  // the same as none: who needs the checkpoint itself is told
+  }
+  return std::nullopt;
 }
 
 bool has_checkpoint(const fs::path& folder, const std::string& name) {

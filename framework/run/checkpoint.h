@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "framework/base/fields.h"
@@ -41,6 +42,10 @@ struct Latest {
 /// Throws as load_checkpoint() does, of the last, where neither can be read.
 Latest load_latest(const std::filesystem::path& folder, const std::string& name,
                    const ParamList& like);
+
+/// The state of the last checkpoint of that name, without its tensors; absent where there is none
+/// or its file is damaged.
+std::optional<Json> checkpoint_state(const std::filesystem::path& folder, const std::string& name);
 
 /// Whether there is one to load, be it the one before.
 bool has_checkpoint(const std::filesystem::path& folder, const std::string& name);

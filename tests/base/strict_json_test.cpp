@@ -30,8 +30,8 @@ TEST_CASE("what is allowed is read as the library reads it") {
 }
 
 TEST_CASE("what is no JSON is refused") {
-  for (const char* text : {"", "{", "{}}", "[1,]", "nul", "\"\xff\"", "{\"a\":NaN}", "1e999",
-                           "\"\\ud800\"", "{'a':1}", "// comment\n1"}) {
+  for (const char* text : {"", "{", "{}}", "[1,]", "nul", "\"\xff\"", "{\"a\":NaN}", "\"\\ud800\"",
+                           "{'a':1}", "// comment\n1"}) {
     CAPTURE(text);
     check_refused(text, "not valid JSON");
   }
@@ -62,6 +62,19 @@ TEST_CASE("nothing hides behind a NUL") {
   check_refused("{}\0{\"a\":1}"sv, "NUL");
   check_refused("\0"sv, "NUL");
   CHECK(parse_strict("\"\\u0000\"").problem.empty());
+}
+
+TEST_CASE("comments pass where they are allowed; what is no JSON is told with its line") {
+  const char* text = "{ // one\n\"a\": 1 /* two */ }";
+  check_refused(text, "not valid JSON");
+  CHECK(parse_strict(text, 4, Comments::allowed).value == Json{{"a", 1}});
+  CHECK(parse_strict("{\n\"a\":\n}").line == 3);
+  CHECK(parse_strict("{\"a\": 1, \"a\": 2}").line == 0);
+}
+
+TEST_CASE("a number that no double can hold is refused") {
+  check_refused("{\"a\": 1e999}", "no double");
+  CHECK(parse_strict("1e308").value == 1e308);
 }
 
 TEST_CASE("a message shows the beginning of a long text, in whole characters, on one line") {

@@ -57,6 +57,8 @@ TEST_CASE("wrong types and values out of range name the key") {
   CHECK(contains(refusal({{"train", 3}}), "train"));
   CHECK(contains(refusal({{"algorithm", "protonet"}}), "algorithm"));
   CHECK(contains(refusal({{"name", "../up"}}), "name"));
+  CHECK(refusal({{"paper", {{"comparable", "yes"}}}}) ==
+        "paper.comparable is \"yes\", expected true or false");
 }
 
 TEST_CASE("NaN and infinity are refused however they come in") {
@@ -81,6 +83,10 @@ TEST_CASE("a malformed file is refused with the line") {
   const std::string file = write(folder, "broken.json", "{\n  \"seed\": 1,\n  \"name\" \"x\"\n}");
   CHECK(
       contains(test::message_of([&] { load_spec(file, {}); }), "broken.json: not JSON at line 3"));
+  const std::string twice =
+      write(folder, "twice.json", "{\"algorithm\": {\"steps\": 1, \"steps\": 5}}");
+  CHECK(contains(test::message_of([&] { load_spec(twice, {}); }),
+                 "twice.json: it has the key \"steps\" twice in one object"));
   const std::string list = write(folder, "list.json", "[1]");
   CHECK(contains(test::message_of([&] { load_spec(list, {}); }), "JSON object"));
 }

@@ -1,6 +1,6 @@
-#include "experiments/leaderboard_grid.h"
+#include "experiments/leaderboard/leaderboard_grid.h"
 
-#include "experiments/leaderboard_document.h"
+#include "experiments/leaderboard/leaderboard_document.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
 #include "tests/experiments/program.h"
@@ -61,6 +61,22 @@ TEST_CASE("methods that are the same but for the tasks stand in one row") {
   CHECK(grid.columns[1].title == "cars 2-way 1-shot");
   CHECK(places_of(grid) == "proto: 0 1; maml: 1 0");
   for (const GridRow& row : grid.rows) CHECK(row.differing.empty());
+}
+
+TEST_CASE("the wide table shows the flags of any column, each once") {
+  const TemporaryFolder results;
+  const Json transductive{{"algorithm", {{"transductive", true}}}};
+  write_on(results.path(), "birds", {.id = "000000000001", .result = transductive});
+  Json both = transductive;
+  both["run"]["dirty"] = true;
+  write_on(results.path(), "cars", {.id = "000000000002", .result = both});
+  const auto tables = tables_under(results.path());
+  const LeaderboardGrid grid = make_grid(tables);
+  REQUIRE(grid.rows.size() == 1);
+  CHECK(grid.rows[0].flags == std::vector<std::string>{"transductive", "dirty"});
+  CHECK(render_text(grid_document(grid, {}), false).find("transductive, dirty") !=
+        std::string::npos);
+  CHECK(grid_json(grid)["rows"][0]["cells"][0]["flags"] == Json{"transductive"});
 }
 
 TEST_CASE("a name matches settings that differ, and the reader is told; a choice of two does not") {
@@ -139,7 +155,7 @@ TEST_CASE("the best of a column is bold, with all that cannot be told apart from
   const auto tables = tables_under(results.path());
   const TableDocument document = grid_document(make_grid(tables), {});
   const TableSection& section = document.sections.at(0);
-  REQUIRE(section.columns.size() == 3);
+  REQUIRE(section.columns.size() == 4);  // the last is for flags
   for (size_t r = 0; r < section.rows(); ++r) {
     const std::string& name = section.columns[0].cells[r].text;
     CAPTURE(name);

@@ -1,9 +1,9 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "experiments/comparison_words.h"
 #include "experiments/experiment_spec.h"
-#include "experiments/leaderboard_document.h"
+#include "experiments/leaderboard/comparison_words.h"
+#include "experiments/leaderboard/leaderboard_document.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"
@@ -135,7 +135,16 @@ TEST_CASE("an altered record is left out, with a warning that names it") {
       "not a JSON object"));
   CHECK(
       has(warning_after([](const fs::path& run) { write_json(run / "result.json", {{"run", 3}}); }),
-          "not a record"));
+          "result.json: run is 3, expected an object"));
+  CHECK(has(
+      warning_after([](const fs::path& run) { edit_result(run, {{"run", {{"dirty", "no"}}}}); }),
+      "result.json: run.dirty is \"no\", expected true or false"));
+  CHECK(
+      has(warning_after([](const fs::path& run) { write_json(run / "env.json", {{"device", 0}}); }),
+          "env.json: device is 0, expected a string"));
+  CHECK(has(warning_after(
+                [](const fs::path& run) { write_json(run / "spec.json", {{"train", "long"}}); }),
+            "spec.json: train is \"long\", expected an object"));
   CHECK(has(warning_after(
                 [](const fs::path& run) { edit_result(run, {{"data", {{"sha256", "ffff"}}}}); }),
             "another data set"));

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "datasets/hdf5_reader.h"
-#include "experiments/recorded_run.h"
+#include "experiments/records/recorded_run.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"

@@ -1,6 +1,8 @@
 // kshot sweep as a user runs it, on specs that train within a second.
 #include <sstream>
+#include <thread>
 
+#include "experiments/records/run_lock.h"
 #include "framework/base/atomic_file.h"
 #include "framework/base/fields.h"
 #include "tests/base/temporary_folder.h"
@@ -340,6 +342,34 @@ TEST_CASE("a trial that fails is tried again as often as --retry says, and by th
   INFO(mended.err);
   CHECK(mended.code == 0);
   CHECK(mended.out.find("failed") == std::string::npos);
+}
+
+TEST_CASE("a trial whose run `kshot run` is at work in waits for it and does not fail") {
+  const TemporaryFolder folder;
+  write_sweep(folder.path(), {{"seed", {1, 2}}});
+  const std::string id =
+      sweep(folder.path(), {"--dry-run", "--json", "--quiet"}).json()["trials"][0]["run"];
+  const fs::path run = folder / "results" / "tiny" / id;
+  fs::create_directories(run);
+  auto lock = std::make_unique<RunLock>(run);
+  CHECK(RunLock::held(run));
+  std::thread at_work([&] {
+    const fs::path other = folder / "results" / "tiny";
+    const auto done = [&](const fs::path& trial) { return fs::exists(trial / "validation.json"); };
+    const auto others_done = [&] {
+      return std::any_of(fs::directory_iterator(other), fs::directory_iterator(),
+                         [&](const auto& entry) { return done(entry.path()); });
+    };
+    while (!others_done()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK_FALSE(fs::exists(run / "spec.json"));
+    lock.reset();
+  });
+  const Outcome swept = sweep(folder.path());
+  at_work.join();
+  INFO(swept.err);
+  CHECK(swept.code == 0);
+  CHECK(fs::exists(run / "validation.json"));
+  CHECK_FALSE(RunLock::held(run));
 }
 
 // ---- one trial, and Slurm

@@ -1,5 +1,5 @@
 // What a "sweep" block expands to.
-#include "experiments/sweep_space.h"
+#include "experiments/sweep/sweep_space.h"
 
 #include <cmath>
 #include <set>

@@ -1,9 +1,9 @@
 // The table that ends a sweep: seeds pooled, the best by validation, never by test.
-#include "experiments/sweep_table.h"
+#include "experiments/sweep/sweep_table.h"
 
 #include <cmath>
 
-#include "experiments/trial_failure.h"
+#include "experiments/sweep/trial_failure.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"

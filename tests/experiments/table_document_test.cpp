@@ -1,5 +1,5 @@
 // The same tables as text, Markdown, HTML and LaTeX.
-#include "experiments/table_document.h"
+#include "experiments/table/table_document.h"
 
 #include <algorithm>
 #include <map>

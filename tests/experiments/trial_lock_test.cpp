@@ -1,5 +1,5 @@
 // The lock on a trial: one owner at a time, taken over only from the dead.
-#include "experiments/trial_lock.h"
+#include "experiments/sweep/trial_lock.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

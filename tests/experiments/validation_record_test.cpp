@@ -1,5 +1,5 @@
 // kshot run --no-test: a training that leaves its validation score and no record.
-#include "experiments/validation_record.h"
+#include "experiments/records/validation_record.h"
 
 #include <cmath>
 

@@ -1,12 +1,12 @@
 // Records that were altered, part by part: each alteration must be found and named.
-#include "experiments/verification.h"
+#include "experiments/verification/verification.h"
 
 #include <functional>
 #include <set>
 #include <sstream>
 
-#include "experiments/records.h"
-#include "experiments/redrawn_tasks.h"
+#include "experiments/records/records.h"
+#include "experiments/verification/redrawn_tasks.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/temporary_folder.h"
 #include "tests/doctest_torch.h"
@@ -290,7 +290,7 @@ TEST_CASE("what cannot be computed is a finding, too") {
   edit_json(copy.run / "env.json", [](Json& env) { env["data_sha256"] = {"ff"}; });
   CHECK(has(copy.problems(), "env.json has 1 data_sha256, expected 3"));
   edit_json(copy.run / "env.json", [](Json& env) { env["data_sha256"] = 3; });
-  CHECK(has(copy.problems(), "not a record"));
+  CHECK(has(copy.problems(), "env.json: data_sha256 is 3, expected a list"));
 }
 
 TEST_CASE("tasks of turned classes are drawn again") {

@@ -387,10 +387,10 @@ TEST_CASE("a record that cannot be trusted is refused, and no page is written") 
   write_file_atomically(run / "episodes.jsonl", lines);
   const std::string env = read_file(run / "env.json"), spec = read_file(run / "spec.json");
   merge_into(run / "env.json", {{"cpu", 5}});
-  refused(65, "a record is not as kshot writes it: ");
+  refused(65, "env.json: cpu is 5, expected a string");
   write_file_atomically(run / "env.json", env);
   merge_into(run / "spec.json", {{"train", "fast"}});
-  refused(65, "a record is not as kshot writes it: ");
+  refused(65, "spec.json: train is \"fast\", expected an object");
   write_file_atomically(run / "spec.json", spec);
   merge_into(run / "result.json", {{"test", {{"accuracy", {{"mean", 0.123}}}}}});
   refused(65, "accuracy.mean");

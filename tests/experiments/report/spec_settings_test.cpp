@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "experiments/flat_spec.h"
+
 namespace kshot::spec_settings_test {
 
 namespace {
@@ -20,7 +22,7 @@ Json spec(double lr, int seed, const char* name = "alpha") {
 }  // namespace
 
 TEST_CASE("settings are what decides a number: no name, paper, log or place of a pack") {
-  const auto settings = settings_of(spec(0.4, 1));
+  const auto settings = flat_spec(spec(0.4, 1));
   const std::map<std::string, std::string> expected{{"algorithm.inner_lr", "0.4"},
                                                     {"algorithm.name", "maml"},
                                                     {"backbone.channels", "[32,64]"},

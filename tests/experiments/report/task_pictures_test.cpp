@@ -2,6 +2,7 @@
 
 #include "datasets/image_codec.h"
 #include "experiments/experiment.h"
+#include "experiments/records/episode_lines.h"
 #include "framework/base/atomic_file.h"
 #include "tests/base/caught.h"
 #include "tests/base/temporary_folder.h"

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "experiments/sweep/sweep_plan.h"
+
+namespace kshot {
+
+/// What a sweep would run, for --dry-run.
+struct SweepPreview {
+  int64_t configurations = 0;
+  std::vector<std::string> states;  ///< of each trial: "tested", "trained", "begun", "diverged", ""
+  int64_t left = 0;                 ///< trials to be trained
+  double training = 0;              ///< seconds of these trials, one after the other
+  double test = 0;                  ///< seconds of the tests of a configuration's seeds
+  int64_t measured = 0;             ///< configurations measured; the others are taken to be alike
+};
+
+/// Measures the pace of up to eight configurations for `seconds` each. Writes nothing.
+SweepPreview preview_sweep(const SweepPlan& plan, const torch::Device& device, int threads,
+                           double seconds, bool quiet);
+
+/// `jobs` trials side by side.
+std::string preview_text(const SweepPlan& plan, const SweepPreview& preview, int jobs);
+Json preview_json(const SweepPlan& plan, const SweepPreview& preview, int jobs);
+
+}  // namespace kshot
