@@ -16,5 +16,6 @@ Command leaderboard_command();
 Command compare_command();
 Command sweep_command();
 Command report_command();
+Command weights_command();
 
 }  // namespace kshot

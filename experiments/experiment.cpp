@@ -1,6 +1,7 @@
 #include "experiments/experiment.h"
 
 #include <cmath>
+#include <set>
 
 #include "datasets/task_generator.h"
 #include "episodes/fixed_tasks.h"
@@ -140,6 +141,27 @@ void resolve_selection(Experiment& experiment) {
   if (experiment.test->kind() == TaskKind::regression) experiment.spec.train.select_by = "loss";
 }
 
+/// A class and its rotations have one name.
+std::set<std::string> class_names(const TaskSource& source, const Dataset& data) {
+  std::set<std::string> names;
+  const std::vector<ClassInfo>& classes = data.manifest().classes;
+  for (const TaskClass& entry : source.classes()) {
+    if (entry.source >= 0 && entry.source < std::ssize(classes))
+      names.insert(classes[static_cast<size_t>(entry.source)].name);
+  }
+  return names;
+}
+
+/// Classes of the test that given weights were trained on.
+std::vector<std::string> known_classes(const Experiment& experiment) {
+  const std::set<std::string> known(experiment.started_from.begin(), experiment.started_from.end());
+  std::vector<std::string> leak;
+  for (const std::string& name : class_names(*experiment.test, *experiment.test_data)) {
+    if (known.contains(name)) leak.push_back(name);
+  }
+  return leak;
+}
+
 /// Blocks that this algorithm never looks at would only make equal runs look different.
 Json decisive(Json resolved, const AlgorithmFacts& facts) {
   if (!facts.uses_backbone) resolved.erase("backbone");
@@ -209,9 +231,18 @@ PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec, std::shared_ptr<
   const auto& algorithm = Registry<AlgorithmPlugin>::instance().find(spec.algorithm.at("name"));
   PreparedAlgorithm prepared{.facts = algorithm.facts, .backbone = nullptr, .algorithm = nullptr};
   if (algorithm.facts.uses_backbone) {
-    prepared.backbone = with_kernels(
-        Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone),
-        spec.kernels == "fast" ? Kernels::fast : Kernels::reference, std::move(paths));
+    BackbonePtr backbone =
+        Registry<BackbonePlugin>::instance().find(spec.backbone.at("name")).make(spec.backbone);
+    if (spec.start.weights) {
+      const WeightSource source = find_weights(*spec.start.weights);
+      StartWeights start = load_weights(source, spec.start.trainable);
+      backbone = starting_from(std::move(backbone), std::move(start.given));
+      prepared.weights_sha256 = start.sha256;
+      prepared.weights_data = source.data;
+    }
+    prepared.backbone =
+        with_kernels(std::move(backbone),
+                     spec.kernels == "fast" ? Kernels::fast : Kernels::reference, std::move(paths));
   }
   prepared.algorithm = algorithm.make(spec.algorithm, prepared.backbone);
   return prepared;
@@ -231,6 +262,8 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   experiment.facts = prepared.facts;
   experiment.backbone = prepared.backbone;
   experiment.algorithm = std::move(prepared.algorithm);
+  if (!prepared.weights_sha256.empty()) experiment.weights_sha256 = {prepared.weights_sha256};
+  experiment.started_from = prepared.weights_data.classes;
   experiment.compute = {.device = device,
                         .dtype = spec.dtype == "float64" ? torch::kDouble : torch::kFloat,
                         .task_mode = spec.train.task_mode,
@@ -256,6 +289,7 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
     }
   }
   check_tasks(experiment);
+  experiment.leak = known_classes(experiment);
   check_retraining(spec);
   check_ensemble(experiment);
   resolve_selection(experiment);
@@ -269,6 +303,14 @@ void Experiment::check_data_unchanged() const {
   for (const DatasetPtr& data : {train_data, validation_data, test_data}) {
     if (data) data->check_unchanged();
   }
+}
+
+std::vector<std::string> Experiment::classes_learned() const {
+  std::set<std::string> names(started_from.begin(), started_from.end());
+  for (const auto* source : {&train, &retrain}) {
+    if (*source) names.merge(class_names(**source, *train_data));
+  }
+  return {names.begin(), names.end()};
 }
 
 Training training_of(const Experiment& experiment, const std::filesystem::path& folder) {

@@ -24,6 +24,8 @@ struct Experiment {
       test;  ///< train: absent where nothing is learned
   /// Of train, validation and test, empty where nothing is trained; of the weights started from.
   std::vector<std::string> data_sha256, weights_sha256;
+  std::vector<std::string> started_from;  ///< names of the classes that given weights know
+  std::vector<std::string> leak;          ///< classes of the test that are among these
   std::string id;
 
   RunIdentity identity() const { return {resolved, data_sha256, weights_sha256, compute}; }
@@ -31,6 +33,10 @@ struct Experiment {
 
   /// Throws Error(bad_data) where a file of its data was changed since it was opened.
   void check_data_unchanged() const;
+
+  /// The names of all classes that its weights have met when it is trained, sorted: of the training
+  /// split, of validation where it is learned from, and those that given weights know.
+  std::vector<std::string> classes_learned() const;
 };
 
 /// The algorithm of a spec and the backbone that it uses, if any; needs no data.
@@ -38,6 +44,8 @@ struct PreparedAlgorithm {
   AlgorithmFacts facts;
   BackbonePtr backbone;
   std::unique_ptr<const Algorithm> algorithm;
+  std::string weights_sha256;  ///< of the file that the backbone starts from, if any
+  WeightData weights_data;     ///< what it was trained on
 };
 /// The backbone tells `paths`, if any, what computes its layers.
 PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec,

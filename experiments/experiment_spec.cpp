@@ -205,6 +205,14 @@ void resolve_block(Json& block, const std::string& path) {
   block = Registry<Plugin>::instance().find(plugin_name(block, path)).resolve(block, path);
 }
 
+/// The block of given weights, where this one names no backbone; its own options come on top.
+void take_architecture(Json& block, const std::string& weights) {
+  if (block.contains("name")) return;
+  Json whole = find_weights(weights).backbone;
+  whole.update(block);
+  block = std::move(whole);
+}
+
 void check_name(const std::string& name) {
   const bool fine = !name.empty() && name.size() <= 100 && name[0] != '.' &&
                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -233,7 +241,9 @@ Json with_default_plugins(Json json) {
   for (const auto& [key, block] :
        {std::pair{"dataset", &defaults.dataset}, std::pair{"backbone", &defaults.backbone},
         std::pair{"algorithm", &defaults.algorithm}}) {
-    if (json.contains(key) && json[key].is_object() && !json[key].contains("name"))
+    // A backbone with given weights has their architecture.
+    if (json.contains(key) && json[key].is_object() && !json[key].contains("name") &&
+        !json[key].contains("weights"))
       json[key]["name"] = block->at("name");
   }
   return json;
@@ -264,6 +274,8 @@ ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
     if (*block) resolve_block<DatasetPlugin>(**block, fmt::format("episodes.{}.dataset", split));
   }
   resolve_block<AlgorithmPlugin>(spec.algorithm, "algorithm");
+  spec.start = take_weights_choice(spec.backbone);
+  if (spec.start.weights) take_architecture(spec.backbone, *spec.start.weights);
   resolve_block<BackbonePlugin>(spec.backbone, "backbone");
   const Feeds feeds =
       Registry<AlgorithmPlugin>::instance().find(spec.algorithm["name"]).facts.feeds;
@@ -281,6 +293,10 @@ ExperimentSpec read_spec(const Json& json, const std::string& device_kind) {
   return spec;
 }
 
-Json spec_to_json(const ExperimentSpec& spec) { return write_config(spec); }
+Json spec_to_json(const ExperimentSpec& spec) {
+  Json json = write_config(spec);
+  if (spec.start.weights) json["backbone"].update(write_config(spec.start));
+  return json;
+}
 
 }  // namespace kshot

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "episodes/episode_sampler.h"
+#include "experiments/start_weights.h"
 #include "framework/run/trainer.h"
 
 namespace kshot {
@@ -52,6 +53,7 @@ struct ExperimentSpec {
   Json dataset = {{"name", "synthetic_glyphs"}};
   EpisodesSpec episodes;
   Json backbone = {{"name", "conv4"}};
+  WeightsChoice start;  ///< of the block "backbone"
   Json algorithm = {{"name", "protonet"}};
   OptimizerOptions optimizer;
   TrainOptions train;

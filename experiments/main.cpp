@@ -23,7 +23,8 @@ namespace {
 std::vector<Command> all_commands() {
   return {run_command_description(), sweep_command(),  evaluate_command(), leaderboard_command(),
           compare_command(),         report_command(), predict_command(),  data_command(),
-          episodes_command(),        list_command(),   describe_command(), bench_command()};
+          weights_command(),         episodes_command(), list_command(),   describe_command(),
+          bench_command()};
 }
 
 void print_overview(const std::vector<Command>& commands) {

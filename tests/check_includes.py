@@ -14,6 +14,7 @@ ROOMS = {
     "records": [],
     "run": ["records"],
     "verification": ["records", "run"],
+    "weights": ["records"],
     "leaderboard": ["table", "records", "verification"],
     "sweep": ["records"],
     "report": ["records", "leaderboard"],

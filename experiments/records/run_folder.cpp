@@ -106,6 +106,8 @@ Json manifest_record(const Experiment& experiment) {
               {"test_classes", classes},
               {"images", images}};
   if (!manifest.classes.empty()) record["split_scheme"] = scheme_record(experiment);
+  if (const auto learned = experiment.classes_learned(); !learned.empty())
+    record["train_classes"] = learned;
   return record;
 }
 
@@ -145,6 +147,7 @@ Json record_of(const Experiment& experiment, const Evaluation& evaluation,
                 {"seed", spec.episodes.test.seed},
                 {"episodes", evaluation.episodes.size()},
                 {"episodes_sha256", evaluation.episodes_sha256}}}};
+  if (!experiment.leak.empty()) record["data"]["leak"] = experiment.leak;
   record["test"].update(figures_block(evaluation));
   if (!spec.paper.empty()) record["paper"] = spec.paper;
   if (!spec.deviations.empty()) record["deviations"] = spec.deviations;

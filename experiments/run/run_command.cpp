@@ -170,12 +170,23 @@ void refuse_sweep(const Json& spec) {
   }
 }
 
+/// What was seen in training is no novel class.
+void refuse_leak(const Experiment& experiment) {
+  if (experiment.leak.empty()) return;
+  throw Error(Exit::bad_spec,
+              "backbone.weights \"{}\" were trained on {} of the test's classes, as {}: choose "
+              "other weights or data, or say --allow-leak, which the record and the leaderboard "
+              "tell",
+              *experiment.spec.start.weights, experiment.leak.size(), experiment.leak[0]);
+}
+
 int run_spec(const Arguments& arguments) {
   const torch::Device device = find_device(arguments["device"].as<std::string>());
   const Place place = place_of(arguments);
   const Json json = load_spec(place.spec, edits_of(arguments));
   refuse_sweep(json);
   const Experiment experiment = open_experiment(read_spec(json, device_kind(device)), device);
+  if (!flag(arguments, "allow-leak")) refuse_leak(experiment);
   const RunFolder folder(place.results / experiment.spec.name / experiment.id);
   const RunOptions how{.threads = threads_of(arguments),
                        .quiet = flag(arguments, "quiet"),
@@ -217,7 +228,8 @@ Command run_command_description() {
       "resume", po::value<std::string>()->implicit_value("")->value_name("[RUN_DIR]"),
       "continue an unfinished run")("again",
                                     "repeat a finished run and replace its record when done")(
-      "no-test", "train only: no record, but the validation score in validation.json");
+      "no-test", "train only: no record, but the validation score in validation.json")(
+      "allow-leak", "test also where backbone.weights were trained on classes of the test");
   command.run = run_spec;
   return command;
 }

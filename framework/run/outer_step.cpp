@@ -32,6 +32,8 @@ void clip(ParamList& gradients, const TrainOptions& options) {
 
 void follow(const ParamList& weights, const ParamList& statistics, double momentum) {
   for (const Param& met : statistics) {
+    const Param* param = weights.find(met.name);
+    if (param != nullptr && param->role == Role::constant) continue;  // a frozen layer's
     const Tensor& buffer = weights[met.name];
     for (int64_t t = 0; t < met.value.size(0); ++t) {
       buffer.lerp_(met.value[t].to(buffer.options()), momentum);

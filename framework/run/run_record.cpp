@@ -17,7 +17,10 @@ namespace {
 
 /// Where a file lies does not decide a number; what is in it does, and has its own hash.
 void drop_paths(Json& json) {
-  if (json.is_object()) json.erase("path");
+  if (json.is_object()) {
+    json.erase("path");
+    json.erase("weights");
+  }
   for (Json& item : json) {
     if (item.is_structured()) drop_paths(item);
   }
