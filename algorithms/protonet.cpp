@@ -19,14 +19,6 @@
 namespace kshot {
 namespace {
 
-/// Class means of the support features (Snell et al. 2017, eq. 1).
-/// features [T,S,F], labels [T,S] in [0, way) -> [T,way,F].
-/// Throws Error if a class has no support image.
-Tensor prototypes(const Tensor& features, const Tensor& labels, int64_t way) {
-  const Tensor members = class_members(labels, way, features);  // [T,S,way]
-  return torch::bmm(members.transpose(1, 2), features) / members.sum(1).unsqueeze(-1);
-}
-
 class ProtoNet final : public MetricMethod {
  public:
   struct Options {
@@ -49,9 +41,10 @@ class ProtoNet final : public MetricMethod {
       : MetricMethod(std::move(backbone), options.batch_norm), options_(options) {}
 
  protected:
+  /// The prototypes (eq. 1).
   Tensor summarise(const ParamList&, const Tensor& features, const Tensor& labels,
                    int64_t way) const override {
-    return prototypes(features, labels, way);
+    return class_means(features, labels, way);
   }
 
   /// Cosine similarities times a scale are for the ablation of the paper's figure 2.

@@ -12,4 +12,9 @@ Tensor class_members(const Tensor& labels, int64_t way, const Tensor& like) {
   return members.to(like.scalar_type());
 }
 
+Tensor class_means(const Tensor& features, const Tensor& labels, int64_t way) {
+  const Tensor members = class_members(labels, way, features);  // [T,S,way]
+  return torch::bmm(members.transpose(1, 2), features) / members.sum(1).unsqueeze(-1);
+}
+
 }  // namespace kshot

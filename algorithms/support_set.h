@@ -9,4 +9,8 @@ namespace kshot {
 /// Throws Error(bad_data) if a class has no support image.
 Tensor class_members(const Tensor& labels, int64_t way, const Tensor& like);
 
+/// The mean of each class: features [T,S,F], labels [T,S] in [0, way) -> [T,way,F]. Throws as
+/// class_members().
+Tensor class_means(const Tensor& features, const Tensor& labels, int64_t way);
+
 }  // namespace kshot
