@@ -44,8 +44,8 @@ struct PreparedAlgorithm {
   AlgorithmFacts facts;
   BackbonePtr backbone;
   std::unique_ptr<const Algorithm> algorithm;
-  std::string weights_sha256;  ///< of the file that the backbone starts from, if any
-  WeightData weights_data;     ///< what it was trained on
+  std::string weights_sha256 = {};  ///< of the file that the backbone starts from, if any
+  WeightData weights_data = {};     ///< what it was trained on
 };
 /// The backbone tells `paths`, if any, what computes its layers.
 PreparedAlgorithm prepare_algorithm(const ExperimentSpec& spec,
