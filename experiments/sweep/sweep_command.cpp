@@ -52,6 +52,20 @@ std::vector<const Trial*> all_trials(const SweepPlan& plan) {
 
 int code_of(Exit exit) { return static_cast<int>(exit); }
 
+/// Trials that use more threads than they have wait for each other at every operation: a ProtoNet
+/// of small episodes takes three times as long.
+void warn_of_waiting(const SweepPlan& plan, const torch::Device& device,
+                     const ControllerOptions& options) {
+  if (options.quiet || options.jobs == 1 || !device.is_cpu()) return;
+  if (plan.intra_op_threads <= options.threads) return;
+  fmt::print(
+      stderr,
+      "kshot: note: {} trials side by side have {} thread{} each, but train.intra_op_threads "
+      "is {}: set it to {} (it is part of the run id) or run them one after the other\n",
+      options.jobs, options.threads, options.threads == 1 ? "" : "s", plan.intra_op_threads,
+      options.threads);
+}
+
 int stopped_by_signal(const SweepPlan& plan) {
   fmt::print(stderr, "kshot: stopped by a signal; the same command goes on in {}\n",
              plan.folder.string());
@@ -59,13 +73,14 @@ int stopped_by_signal(const SweepPlan& plan) {
 }
 
 int preview(const SweepPlan& plan, const torch::Device& device, const ControllerOptions& options,
-            bool as_json) {
+            const std::string& tests, bool as_json) {
+  const SweepManner manner{.jobs = options.jobs, .tests = tests};
   constexpr double kSeconds = 2;  // of measuring each configuration
   const SweepPreview seen = preview_sweep(plan, device, options.threads, kSeconds, options.quiet);
   if (as_json) {
-    fmt::print("{}\n", preview_json(plan, seen, options.jobs).dump(1));
+    fmt::print("{}\n", preview_json(plan, seen, manner).dump(1));
   } else {
-    fmt::print("{}", preview_text(plan, seen, options.jobs));
+    fmt::print("{}", preview_text(plan, seen, manner));
   }
   return 0;
 }
@@ -143,7 +158,9 @@ int sweep(const Arguments& arguments) {
   const Json spec =
       load_spec(required(arguments, "spec", sweep_command().usage), edits_of(arguments));
   const SweepPlan plan = plan_sweep(spec, arguments["results"].as<std::string>(), device);
-  if (flag(arguments, "dry-run")) return preview(plan, device, options, flag(arguments, "json"));
+  warn_of_waiting(plan, device, options);
+  if (flag(arguments, "dry-run"))
+    return preview(plan, device, options, tests, flag(arguments, "json"));
   if (flag(arguments, "slurm")) return write_slurm_file(plan, device, options, arguments);
   catch_stop_signals();
   if (flag(arguments, "only")) return train_one(plan, options, arguments["only"].as<int>());

@@ -82,6 +82,7 @@ SweepPlan plan_sweep(const Json& spec, const fs::path& results, const torch::Dev
   std::set<fs::path> met;
   for (const Settings& settings : expand_sweep(spec, device_kind(device))) {
     const Experiment experiment = open_trial(spec, settings, device, datasets);
+    plan.intra_op_threads = std::max(plan.intra_op_threads, experiment.compute.intra_op_threads);
     const fs::path folder = results / experiment.spec.name / experiment.id;
     if (!met.insert(folder).second) {
       ++plan.repeated;

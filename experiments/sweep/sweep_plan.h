@@ -31,6 +31,7 @@ struct SweepPlan {
   Json spec;  ///< with its "sweep" block
   std::filesystem::path results, folder;
   std::vector<Trial> trials;
+  int intra_op_threads = 1;  ///< the most that a trial asks for
   int64_t repeated =
       0;  ///< settings that came out as the run of an earlier trial, and were dropped
 

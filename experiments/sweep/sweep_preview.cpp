@@ -68,6 +68,16 @@ Duration mean_duration(const SweepPlan& plan, const std::map<std::string, Rest>&
   return {sum.training / trials, sum.test / trials};
 }
 
+/// Of all trials, or of one configuration's; both side by side.
+double seconds_of_tests(const SweepPlan& plan, const SweepPreview& preview,
+                        const SweepManner& manner) {
+  if (manner.tests == "none") return 0;
+  const auto all = static_cast<double>(plan.trials.size());
+  const double trials =
+      manner.tests == "all" ? all : all / static_cast<double>(preview.configurations);
+  return trials * preview.test / std::min<double>(manner.jobs, trials);
+}
+
 std::string trials_text(const SweepPlan& plan, const SweepPreview& preview) {
   std::vector<std::vector<std::string>> rows{{"TRIAL", "RUN", "STATE", "SETTINGS"}};
   for (const Trial& trial : plan.trials) {
@@ -99,27 +109,29 @@ SweepPreview preview_sweep(const SweepPlan& plan, const torch::Device& device, i
   const Duration mean =
       mean_duration(plan, rests, device, threads, seconds, quiet, preview.measured);
   preview.training = static_cast<double>(preview.left) * mean.training;
-  const auto seeds =
-      static_cast<double>(plan.trials.size()) / static_cast<double>(preview.configurations);
-  preview.test = seeds * mean.test;
+  preview.test = mean.test;
   return preview;
 }
 
-std::string preview_text(const SweepPlan& plan, const SweepPreview& preview, int jobs) {
+std::string preview_text(const SweepPlan& plan, const SweepPreview& preview,
+                         const SweepManner& manner) {
   std::string text = trials_text(plan, preview) + "\n";
   text += fmt::format("{} trials of {} configurations; {} to be trained", plan.trials.size(),
                       preview.configurations, preview.left);
   if (plan.repeated > 0) text += fmt::format("; {} more come out as one of these", plan.repeated);
   text += fmt::format("\n{}\n", plan.folder.string());
   if (preview.measured == 0) return text;
-  return text + fmt::format(
-                    "about {} for training, {} at a time, and {} for the test of one "
-                    "configuration (measured: {} of {})\n",
-                    clock_text(preview.training / jobs), jobs, clock_text(preview.test),
-                    preview.measured, preview.configurations);
+  std::string test;
+  if (manner.tests != "none") {
+    test = fmt::format(" and {} for {}", clock_text(seconds_of_tests(plan, preview, manner)),
+                       manner.tests == "all" ? "the tests" : "the test of one configuration");
+  }
+  return text + fmt::format("about {} for training{}, {} at a time (measured: {} of {})\n",
+                            clock_text(preview.training / manner.jobs), test, manner.jobs,
+                            preview.measured, preview.configurations);
 }
 
-Json preview_json(const SweepPlan& plan, const SweepPreview& preview, int jobs) {
+Json preview_json(const SweepPlan& plan, const SweepPreview& preview, const SweepManner& manner) {
   Json trials = Json::array();
   for (const Trial& trial : plan.trials) {
     trials.push_back({{"index", trial.index},
@@ -134,7 +146,9 @@ Json preview_json(const SweepPlan& plan, const SweepPreview& preview, int jobs) 
           {"configurations", preview.configurations},
           {"left", preview.left},
           {"repeated", plan.repeated},
-          {"seconds", {{"training", preview.training / jobs}, {"test", preview.test}}},
+          {"seconds",
+           {{"training", preview.training / manner.jobs},
+            {"test", seconds_of_tests(plan, preview, manner)}}},
           {"trials", trials}};
 }
 

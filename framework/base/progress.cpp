@@ -16,6 +16,15 @@ double seconds_between(std::chrono::steady_clock::time_point a,
   return std::chrono::duration<double>(b - a).count();
 }
 
+/// "12.5/s  0:40 left  "; nothing before the first is done.
+std::string pace_text(double rate, int64_t left) {
+  constexpr double kSlow = 0.5;
+  if (!(rate > 0)) return "";
+  const std::string pace =
+      rate < kSlow ? fmt::format("{:.1f}/min", 60 * rate) : fmt::format("{:.1f}/s", rate);
+  return fmt::format("{}  {} left  ", pace, clock_text(static_cast<double>(left) / rate));
+}
+
 }  // namespace
 
 bool use_colour(int descriptor) {
@@ -62,10 +71,9 @@ void Progress::say(const std::string& line) {
 void Progress::draw() {
   const double elapsed = seconds_between(start_, last_);
   const double rate = static_cast<double>(done_ - first_done_) / std::max(elapsed, 1e-9);
-  const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
   const double share = static_cast<double>(done_) / static_cast<double>(total_);
   const std::string numbers =
-      fmt::format("{}/{}  {:.1f}/s  {} left  {}", done_, total_, rate, clock_text(left), note_);
+      fmt::format("{}/{}  {}{}", done_, total_, pace_text(rate, total_ - done_), note_);
   if (terminal_) {
     constexpr int kWidth = 24;
     const int filled = std::clamp(static_cast<int>(share * kWidth), 0, kWidth);

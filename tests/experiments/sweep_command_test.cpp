@@ -66,7 +66,8 @@ TEST_CASE("--dry-run shows trials, counts and time, and writes nothing") {
   CHECK(outcome.code == 0);
   CHECK(outcome.out.find("seed=2 backbone.channels=8") != std::string::npos);
   CHECK(outcome.out.find("4 trials of 2 configurations; 4 to be trained") != std::string::npos);
-  CHECK(outcome.out.find("for training, 1 at a time") != std::string::npos);
+  CHECK(outcome.out.find(" for training and 0:00 for the test of one configuration, 1 at a time") !=
+        std::string::npos);
   CHECK(test::files_below(folder.path()) == Files{"tiny.json"});
   const Json json = sweep(folder.path(), {"--dry-run", "--quiet", "--json"}).json();
   REQUIRE(json.is_object());
@@ -74,6 +75,24 @@ TEST_CASE("--dry-run shows trials, counts and time, and writes nothing") {
   CHECK(json["left"] == 4);
   CHECK(json["seconds"]["training"].get<double>() > 0);
   CHECK(json["seconds"]["test"].get<double>() > 0);
+  const Outcome all = sweep(folder.path(), {"--dry-run", "--quiet", "--test", "all"});
+  CHECK(all.out.find(" for the tests, ") != std::string::npos);
+  const Outcome none = sweep(folder.path(), {"--dry-run", "--quiet", "--json", "--test", "none"});
+  CHECK(none.json()["seconds"]["test"] == 0);
+}
+
+TEST_CASE("trials that would wait for each other's threads are noted") {
+  const TemporaryFolder folder;
+  write_sweep(folder.path(), kGrid, {{"train", {{"intra_op_threads", 2}}}});
+  const auto noted = [&](const char* jobs, const char* threads) {
+    const Outcome outcome =
+        sweep(folder.path(), {"--dry-run", "--json", "--jobs", jobs, "--threads", threads});
+    REQUIRE(outcome.code == 0);
+    return outcome.err.find("train.intra_op_threads is 2: set it to 1") != std::string::npos;
+  };
+  CHECK(noted("2", "2"));
+  CHECK_FALSE(noted("2", "4"));
+  CHECK_FALSE(noted("1", "2"));
 }
 
 TEST_CASE(
