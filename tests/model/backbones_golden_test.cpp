@@ -71,7 +71,7 @@ Tensor golden_images(const std::vector<int64_t>& shape) {
 }
 
 Json golden_networks() {
-  std::ifstream file(std::string(KSHOT_SOURCE_DIR) + "/tests/golden/backbones.json");
+  std::ifstream file(KSHOT_SOURCE_DIR "/tests/golden/backbones.json");
   return Json::parse(file);
 }
 
