@@ -5,6 +5,7 @@
 
 #include "framework/run/algorithm.h"
 #include "tests/doctest_torch.h"
+#include "tests/model/reduced_networks.h"
 
 namespace kshot::conformance_test {
 
@@ -318,115 +319,192 @@ TEST_CASE("a regression alone equals the same one in a batch") {
 struct Network {
   std::string description;
   BackbonePtr backbone;
+  std::vector<int64_t> image;
 };
+
+/// A backbone's reduced form and, where asked for, each choice of each option but of the initial
+/// weights, which only tests of those look at.
+std::vector<Json> network_blocks(const std::string& name) {
+  std::vector<Json> blocks{test::reduced_block(name)};
+  const auto with = [&](const std::string& option, const Json& value) {
+    blocks.push_back(blocks[0]);
+    blocks.back()[option] = value;
+  };
+  if (!test::reduced_network(name).choices) return blocks;
+  for (const OptionRow& row : Registry<BackbonePlugin>::instance().find(name).options()) {
+    if (row.path == "init") continue;
+    const Json now = blocks[0].value(row.path, row.default_value);
+    if (row.type == "text") {
+      for (const std::string& value : row.option.one_of) {
+        if (now != value) with(row.path, value);
+      }
+    }
+    if (row.default_value.is_boolean()) with(row.path, !now.get<bool>());
+  }
+  return blocks;
+}
 
 std::vector<Network> all_networks() {
   std::vector<Network> networks;
   const auto& registry = Registry<BackbonePlugin>::instance();
   for (const std::string& name : registry.names()) {
-    const BackbonePlugin& plugin = registry.find(name);
-    const auto add = [&](Json block) {
-      block["name"] = name;
-      if (name == "conv4") block.update({{"blocks", 2}, {"channels", 4}});
-      networks.push_back({block.dump(), plugin.make(block)});
+    const std::vector<int64_t> image = test::reduced_network(name).image;
+    for (const Json& block : network_blocks(name)) {
+      const BackbonePtr backbone = registry.find(name).make(block);
+      networks.push_back({block.dump(), backbone, image});
       networks.push_back(
-          {block.dump() + ", fast kernels", with_kernels(plugin.make(block), Kernels::fast)});
-    };
-    add(Json::object());
-    for (const OptionRow& row : plugin.options()) {
-      if (row.type != "text" && !row.default_value.is_boolean()) continue;
-      for (const std::string& value : row.option.one_of) {
-        if (row.default_value != value) add({{row.path, value}});
-      }
-      if (row.default_value.is_boolean()) add({{row.path, !row.default_value.get<bool>()}});
+          {block.dump() + ", fast kernels", with_kernels(backbone, Kernels::fast), image});
     }
   }
   return networks;
+}
+
+ParamList float64_weights(const Network& network) {
+  return network.backbone->init({network.image, kWay}, Stream(4, Purpose::initialisation, 0))
+      .to(torch::kCPU, torch::kDouble)
+      .clone();
+}
+
+/// `tasks` times `count` images that the network takes.
+Tensor random_images(const Network& network, int64_t tasks, int64_t count) {
+  std::vector<int64_t> shape{tasks, count};
+  shape.insert(shape.end(), network.image.begin(), network.image.end());
+  return random_tensor(shape, 3);
 }
 
 template <class Check>
 void for_every_network(Check check) {
   for (const Network& network : all_networks()) {
     CAPTURE(network.description);
-    const ParamList params =
-        network.backbone->init({kImage, kWay}, Stream(4, Purpose::initialisation, 0))
-            .to(torch::kCPU, torch::kDouble)
-            .clone();
-    check(*network.backbone, params);
+    check(network, float64_weights(network));
   }
 }
 
 TEST_CASE("a backbone's features have the shape it announces") {
-  for_every_network([](const Backbone& backbone, const ParamList& params) {
+  for_every_network([](const Network& network, const ParamList& params) {
     Forward forward;
-    const Tensor features = backbone.features(params, random_tensor({2, 5, 1, 12, 12}, 3), forward);
+    const Tensor features =
+        network.backbone->features(params, random_images(network, 2, 5), forward);
     std::vector<int64_t> expected{2, 5};
-    for (const int64_t size : backbone.output_shape(kImage)) expected.push_back(size);
+    for (const int64_t size : network.backbone->output_shape(network.image))
+      expected.push_back(size);
     CHECK(features.sizes().vec() == expected);
   });
 }
 
+TEST_CASE("a backbone's layout has the names, shapes and roles of its fresh weights") {
+  for_every_network([](const Network& network, const ParamList& params) {
+    const ParamList layout = network.backbone->layout({network.image, kWay});
+    REQUIRE(layout.size() == params.size());
+    for (size_t i = 0; i < params.size(); ++i) {
+      CAPTURE(params.at(i).name);
+      CHECK(layout.at(i).name == params.at(i).name);
+      CHECK(layout.at(i).value.sizes() == params.at(i).value.sizes());
+      CHECK(layout.at(i).role == params.at(i).role);
+    }
+  });
+}
+
 TEST_CASE("with running statistics an image's features do not depend on the other images") {
-  for_every_network([](const Backbone& backbone, const ParamList& params) {
-    const Tensor images = random_tensor({1, 6, 1, 12, 12}, 3);
+  for_every_network([](const Network& network, const ParamList& params) {
+    const Tensor images = random_images(network, 1, 6);
     Forward together{.norm = NormMode::running}, alone{.norm = NormMode::running};
-    const Tensor all = backbone.features(params, images, together);
-    CHECK(torch::allclose(backbone.features(params, images.narrow(1, 2, 1), alone),
+    const Tensor all = network.backbone->features(params, images, together);
+    CHECK(torch::allclose(network.backbone->features(params, images.narrow(1, 2, 1), alone),
                           all.narrow(1, 2, 1), 1e-10, 1e-12));
   });
 }
 
 TEST_CASE("a backbone with parameters of each task equals a loop over tasks") {
-  for_every_network([](const Backbone& backbone, const ParamList& params) {
-    const Tensor images = random_tensor({3, 5, 1, 12, 12}, 3);
+  for_every_network([](const Network& network, const ParamList& params) {
+    const Tensor images = random_images(network, 3, 5);
     ParamList own = params;
     for (Param& param : own) {
       std::vector<Tensor> copies;
       for (int t = 0; t < 3; ++t) copies.push_back(param.value * (1 + 0.1 * t));
       param.value = torch::stack(copies);
     }
-    Forward together;
-    const Tensor all = backbone.features(own, images, together);
-    for (int64_t t = 0; t < 3; ++t) {
-      std::vector<Tensor> values;
-      for (const Param& param : own) values.push_back(param.value[t]);
-      Forward forward;
-      const Tensor one =
-          backbone.features(params.with_values(values), images.narrow(0, t, 1), forward);
-      CHECK(torch::allclose(one, all.narrow(0, t, 1), 1e-9, 1e-10));
+    for (const NormMode norm : {NormMode::batch, NormMode::running}) {
+      CAPTURE(static_cast<int>(norm));
+      Forward together{.norm = norm};
+      const Tensor all = network.backbone->features(own, images, together);
+      for (int64_t t = 0; t < 3; ++t) {
+        std::vector<Tensor> values;
+        for (const Param& param : own) values.push_back(param.value[t]);
+        Forward forward{.norm = norm};
+        const Tensor one =
+            network.backbone->features(params.with_values(values), images.narrow(0, t, 1), forward);
+        CHECK(torch::allclose(one, all.narrow(0, t, 1), 1e-9, 1e-10));
+      }
     }
   });
 }
 
-TEST_CASE("a backbone's gradients agree with central differences at 40 coordinates of each kind") {
-  for_every_network([](const Backbone& backbone, const ParamList& params) {
-    const Tensor images = random_tensor({1, 5, 1, 12, 12}, 3);
+/// A number of a network's parameters or images.
+struct Coordinate {
+  size_t tensor;
+  int64_t place;
+};
+
+/// 40 of each tensor, or, where there are many tensors, 40 over all of them and 10 of the images,
+/// the last tensor.
+std::vector<Coordinate> drawn_coordinates(const std::vector<Tensor>& tensors) {
+  constexpr size_t kFew = 16;
+  Stream pick(5, Purpose::algorithm, 0);
+  const auto below = [&](int64_t n) {
+    return static_cast<int64_t>(pick.below(static_cast<uint64_t>(n)));
+  };
+  std::vector<Coordinate> drawn;
+  const auto draw = [&](size_t i) { drawn.push_back({i, below(tensors[i].numel())}); };
+  if (tensors.size() <= kFew) {
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      for (int k = 0; k < 40; ++k) draw(i);
+    }
+    return drawn;
+  }
+  for (int k = 0; k < 40; ++k) draw(static_cast<size_t>(below(ssize(tensors) - 1)));
+  for (int k = 0; k < 10; ++k) draw(tensors.size() - 1);
+  return drawn;
+}
+
+TEST_CASE(
+    "a backbone's gradients by parameters and images agree with central differences at 40 "
+    "coordinates and more") {
+  for_every_network([](const Network& network, const ParamList& params) {
+    const ParamList learnable = params.with_role(Role::learnable);
+    std::vector<Tensor> at = learnable.values();
+    at.push_back(random_images(network, 1, 5));
     const Tensor direction = random_tensor({4096}, 8);
-    const auto value = [&](const ParamList& p) {
+    const auto value = [&](const std::vector<Tensor>& in) {
       Forward forward;
-      const Tensor features = backbone.features(p, images, forward).reshape(-1);
+      ParamList all = learnable.with_values({in.begin(), in.end() - 1});
+      for (const Param& buffer : params.with_role(Role::buffer)) all.add(buffer);
+      const Tensor features = network.backbone->features(all, in.back(), forward).reshape(-1);
       return (features * direction.narrow(0, 0, features.numel())).sum();
     };
-    const ParamList leaves = params.attach();
-    const ParamList gradients = gradients_of(value(leaves), leaves);
-    const double whole = norm(gradients);
-    Stream pick(5, Purpose::algorithm, 0);
-    for (const Param& gradient : gradients) {
-      CAPTURE(gradient.name);
-      Tensor flat = params[gradient.name].view(-1);
+    // Apart: a layer may be computed in another way where its images need no gradient.
+    std::vector<Tensor> weights = at, images = at;
+    for (size_t i = 0; i + 1 < at.size(); ++i) weights[i] = at[i].clone().requires_grad_(true);
+    images.back() = at.back().clone().requires_grad_(true);
+    std::vector<Tensor> gradients =
+        torch::autograd::grad({value(weights)}, {weights.begin(), weights.end() - 1});
+    gradients.push_back(torch::autograd::grad({value(images)}, {images.back()})[0]);
+    double squares = 0;
+    for (const Tensor& gradient : gradients) squares += gradient.square().sum().item<double>();
+    for (const auto& [tensor, place] : drawn_coordinates(at)) {
+      CAPTURE(tensor < learnable.size() ? learnable.at(tensor).name : "images");
+      const Tensor flat = at[tensor].view(-1);
       // Small against the parameter, or a step would cross kinks of ReLU and maxima.
       const double step = 1e-6 * std::clamp(flat.square().mean().sqrt().item<double>(), 0.01, 1.0);
-      for (int i = 0; i < 40; ++i) {
-        const auto k = static_cast<int64_t>(pick.below(static_cast<uint64_t>(flat.numel())));
-        const double old = flat[k].item<double>();
-        flat[k] = old + step;
-        const double above = value(params).item<double>();
-        flat[k] = old - step;
-        const double below = value(params).item<double>();
-        flat[k] = old;
-        CHECK(std::abs((above - below) / (2 * step) -
-                       gradient.value.reshape(-1)[k].item<double>()) <= 1e-5 * whole);
-      }
+      const double old = flat[place].item<double>();
+      const auto value_at = [&](double moved) {
+        flat[place] = moved;
+        return value(at).item<double>();
+      };
+      const double slope = (value_at(old + step) - value_at(old - step)) / (2 * step);
+      flat[place] = old;
+      CHECK(std::abs(slope - gradients[tensor].reshape(-1)[place].item<double>()) <=
+            1e-5 * std::sqrt(squares));
     }
   });
 }

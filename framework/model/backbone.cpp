@@ -20,6 +20,8 @@ class WithKernels final : public Backbone {
   std::vector<int64_t> output_shape(std::span<const int64_t> input) const override {
     return inner_->output_shape(input);
   }
+  ParamList layout(const Shapes& shapes) const override { return inner_->layout(shapes); }
+  std::string head() const override { return inner_->head(); }
   int64_t film_channels() const override { return inner_->film_channels(); }
 
  private:

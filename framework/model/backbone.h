@@ -73,6 +73,16 @@ class Backbone {
   /// The shape that features() has for one sample: {F} or {C,h,w}.
   virtual std::vector<int64_t> output_shape(std::span<const int64_t> input) const = 0;
 
+  /// The names, shapes and roles that init() gives, in its order; the values mean nothing and may
+  /// lie nowhere (LibTorch's meta device): for counting, and for reading weights from a file.
+  virtual ParamList layout(const Shapes& shapes) const {
+    return init(shapes, Stream(0, Purpose::initialisation, 0));
+  }
+
+  /// What files of published weights call the linear layer that takes features(), as "fc"; empty
+  /// where there are no such files.
+  virtual std::string head() const { return {}; }
+
   /// The channels of the layer that Forward::film modulates; 0 where there is none.
   virtual int64_t film_channels() const { return 0; }
 };

@@ -168,10 +168,7 @@ class Conv4 final : public Backbone {
   int64_t film_block() const { return std::max<int64_t>(0, options_.blocks - 2); }
 
   static int64_t size_after(const ConvBlock& block, int64_t size) {
-    const int64_t padding = block.conv.padding == Conv2d::Padding::none ? 0 : 2;
-    size = block.conv.padding == Conv2d::Padding::same
-               ? (size + block.conv.stride - 1) / block.conv.stride
-               : (size + padding - 3 + block.conv.stride) / block.conv.stride;
+    size = kshot::size_after(size, 3, block.conv);
     if (!block.pool) return size;
     return block.pool_same ? (size + 1) / 2 : size / 2;
   }

@@ -83,6 +83,7 @@ Tensor plain_stages(Tensor y, const NormParams& norm, const ConvBlock& block, Fo
         if (const Film* film = film_for(block, forward)) y = modulated(y, *film);
         break;
       case Stage::activation:
+        if (block.negative_slope == 1) break;
         y = block.negative_slope == 0 ? torch::relu(y) : torch::leaky_relu(y, block.negative_slope);
         break;
       case Stage::pool:
@@ -107,24 +108,49 @@ const char* name_of(ConvPath path) {
   return "reference";
 }
 
-}  // namespace
+/// A convolution by itself.
+bool nothing_follows(const ConvBlock& block) {
+  return !block.norm && !block.film && !block.pool && block.negative_slope == 1;
+}
 
-Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
-                  const ConvBlock& block, Forward& forward) {
-  const Tensor &weight = params[name + ".conv.weight"],
-               bias = or_nothing(params, name + ".conv.bias");
-  const NormParams norm = norm_params(params, name + ".norm", block.eps);
-  const bool fast = forward.kernels == Kernels::fast, fused = fast && fusable(x, block);
+Tensor labelled_block(const std::string& label, const Tensor& x, const ParamList& params,
+                      const BlockNames& names, const ConvBlock& block, Forward& forward) {
+  const Tensor &weight = params[names.conv + ".weight"],
+               bias = or_nothing(params, names.conv + ".bias");
+  const bool fast = forward.kernels == Kernels::fast, bare = nothing_follows(block),
+             fused = fast && !bare && fusable(x, block);
   const ConvPath path = fast ? fast_conv_path(x, weight, block.conv) : ConvPath::none;
   if (forward.paths != nullptr) {
-    forward.paths->note(name, fmt::format("convolution {}, the rest {}", name_of(path),
-                                          fused ? "fused" : "reference"));
+    const char* rest = bare ? "" : fused ? ", the rest fused" : ", the rest reference";
+    forward.paths->note(label, fmt::format("convolution {}{}", name_of(path), rest));
   }
   const Tensor now = fused ? Tensor() : bias;
   const Tensor y = path == ConvPath::none ? conv2d(x, weight, now, block.conv)
                                           : fast_conv(x, weight, now, block.conv);
+  if (bare) return y;
+  const NormParams norm = norm_params(params, names.norm, block.eps);
   return fused ? fused_stages(y, bias, norm, block, forward)
                : plain_stages(y, norm, block, forward);
+}
+
+}  // namespace
+
+Tensor conv_block(const Tensor& x, const ParamList& params, const BlockNames& names,
+                  const ConvBlock& block, Forward& forward) {
+  return labelled_block(names.conv, x, params, names, block, forward);
+}
+
+Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
+                  const ConvBlock& block, Forward& forward) {
+  return labelled_block(name, x, params, {name + ".conv", name + ".norm"}, block, forward);
+}
+
+Tensor norm_block(const Tensor& x, const ParamList& params, const std::string& norm,
+                  const ConvBlock& block, Forward& forward) {
+  const bool fused = forward.kernels == Kernels::fast && fusable(x, block);
+  if (forward.paths != nullptr) forward.paths->note(norm, fused ? "fused" : "reference");
+  const NormParams with = norm_params(params, norm, block.eps);
+  return fused ? fused_stages(x, {}, with, block, forward) : plain_stages(x, with, block, forward);
 }
 
 }  // namespace kshot

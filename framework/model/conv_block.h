@@ -23,11 +23,24 @@ struct ConvBlock {
   bool film = false;  ///< Forward::film, if any, acts on this block, behind its norm
 };
 
-/// x [T,N,C,H,W] -> [T,N,O,h,w] with parameters `name.conv.weight`, `name.conv.bias`,
-/// `name.norm.weight` (gamma), `name.norm.bias` (beta), `name.norm.running_mean`, `.running_var`;
-/// those that are absent are not applied. With Kernels::fast by our own kernels where they serve,
-/// and Forward::paths is told which.
+/// What a block's parameters are called: `conv`.weight, .bias, and `norm`.weight (gamma), .bias
+/// (beta), .running_mean, .running_var. Those that are absent are not applied.
+struct BlockNames {
+  std::string conv, norm = {};
+};
+
+/// x [T,N,C,H,W] -> [T,N,O,h,w]. With Kernels::fast by our own kernels where they serve, and
+/// Forward::paths is told which, as `names.conv`.
+Tensor conv_block(const Tensor& x, const ParamList& params, const BlockNames& names,
+                  const ConvBlock& block, Forward& forward);
+
+/// The same with parameters `name.conv` and `name.norm`; told to Forward::paths as `name`.
 Tensor conv_block(const Tensor& x, const ParamList& params, const std::string& name,
+                  const ConvBlock& block, Forward& forward);
+
+/// A block's stages without a convolution, for networks that normalise first. x [T,N,C,H,W] ->
+/// [T,N,C,h,w]; told to Forward::paths as `norm`.
+Tensor norm_block(const Tensor& x, const ParamList& params, const std::string& norm,
                   const ConvBlock& block, Forward& forward);
 
 }  // namespace kshot

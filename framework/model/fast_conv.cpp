@@ -248,6 +248,7 @@ ConvPath fast_conv_path(const Tensor& x, const Tensor& weight, const Conv2d& con
   constexpr int64_t kFewest = 16, kMost = 256;
   const int64_t outputs = weight.size(-4), inputs = weight.size(-3), kernel = weight.size(-1);
   const bool computable = x.device().is_cpu() && x.numel() > 0 && kernel == weight.size(-2) &&
+                          conv.groups == 1 &&
                           (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
   if (!computable) return ConvPath::none;
   if (inputs <= kFewChannels && !x.requires_grad() && kernel <= std::min(x.size(-1), x.size(-2)))
@@ -266,7 +267,7 @@ Tensor fast_conv(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   TORCH_CHECK(!own || weight.size(0) == tasks, "a weight of shape ", weight.sizes(),
               " serves neither all nor ", tasks, " tasks");
   Tensor flat = x.flatten(0, 1);
-  const int64_t padding = pad_image(flat, weight.size(-1), conv);
+  const int64_t kernel = weight.size(-1), padding = pad_image(flat, {kernel, kernel}, conv)[0];
   // Made channels-last out here: a copy inside the function would lose its link to the graph.
   const Tensor images_in = channels_last(flat), kernels = own ? weight : weight.unsqueeze(0);
   Tensor y;

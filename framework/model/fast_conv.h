@@ -6,7 +6,7 @@ namespace kshot {
 
 /// By which kernels fast_conv() computes a call.
 enum class ConvPath {
-  none,      ///< not at all: not float or double on a CPU, or kernels that are not square
+  none,      ///< not at all: not float or double on a CPU, kernels that are not square, groups
   winograd,  ///< 3x3, stride 1, one zero around the image, 16 to 256 channels: minimal filtering
   direct,    ///< one to four input channels of images that need no gradient: patch by patch
   library,   ///< all else: LibTorch's kernels, see library_conv()

@@ -32,6 +32,7 @@ class StartingFrom final : public Backbone {
   }
 
   int64_t film_channels() const override { return inner_->film_channels(); }
+  std::string head() const override { return inner_->head(); }
 
  private:
   void freeze(ParamList& params) const {

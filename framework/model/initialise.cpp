@@ -45,8 +45,9 @@ Tensor truncated_normal_tensor(const std::vector<int64_t>& shape, double std, St
 }
 
 const std::vector<std::string>& initial_schemes() {
-  static const std::vector<std::string> schemes{"pytorch",   "xavier_uniform",   "xavier_normal",
-                                                "he_normal", "truncated_normal", "standard_normal"};
+  static const std::vector<std::string> schemes{
+      "pytorch",          "xavier_uniform",  "xavier_normal",    "he_normal",
+      "truncated_normal", "standard_normal", "he_normal_fan_out"};
   return schemes;
 }
 
@@ -60,6 +61,7 @@ Tensor initial_weight(const std::string& scheme, const std::vector<int64_t>& sha
     return normal_tensor(shape, std::sqrt(2 / (fans.in + fans.out)), stream);
   }
   if (scheme == "he_normal") return normal_tensor(shape, std::sqrt(2 / fans.in), stream);
+  if (scheme == "he_normal_fan_out") return normal_tensor(shape, std::sqrt(2 / fans.out), stream);
   if (scheme == "truncated_normal") return truncated_normal_tensor(shape, 0.01, stream);
   if (scheme == "standard_normal") return normal_tensor(shape, 1, stream);
   throw Error(Exit::internal, "no initialisation is called \"{}\"", scheme);

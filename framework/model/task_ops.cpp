@@ -18,11 +18,15 @@ bool per_task(const Tensor& param, int64_t shared_rank, int64_t tasks) {
 /// by nature. The product is batched by image because its backward sums over B*h*w rows: in one
 /// matrix product of that length it is six times slower.
 Tensor conv2d_by_patches(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                         int64_t padding) {
-  const int64_t kernel = weight.size(-1), outputs = weight.size(0), batch = x.size(0);
+                         Extent padding) {
+  const int64_t outputs = weight.size(0), batch = x.size(0);
+  const auto [rows_around, columns_around] = padding;
   const Tensor padded =
-      padding == 0 ? x : torch::constant_pad_nd(x, {padding, padding, padding, padding});
-  const Tensor windows = padded.unfold(2, kernel, stride).unfold(3, kernel, stride);
+      padding == Extent{0, 0}
+          ? x
+          : torch::constant_pad_nd(x, {columns_around, columns_around, rows_around, rows_around});
+  const Tensor windows =
+      padded.unfold(2, weight.size(-2), stride).unfold(3, weight.size(-1), stride);
   const int64_t height = windows.size(2), width = windows.size(3);
   const Tensor rows = windows.permute({0, 2, 3, 1, 4, 5}).reshape({batch, height * width, -1});
   const Tensor kernels = weight.reshape({outputs, -1}).t().unsqueeze(0).expand({batch, -1, -1});
@@ -31,14 +35,15 @@ Tensor conv2d_by_patches(const Tensor& x, const Tensor& weight, const Tensor& bi
   return out.view({batch, height, width, outputs}).permute({0, 3, 1, 2});
 }
 
-Tensor conv2d_shared(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                     int64_t padding) {
+Tensor conv2d_shared(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv,
+                     Extent padding) {
   constexpr int64_t kFewChannels = 4;
-  if (x.size(1) <= kFewChannels && !x.requires_grad()) {
-    return conv2d_by_patches(x, weight, bias, stride, padding);
+  if (x.size(1) <= kFewChannels && conv.groups == 1 && !x.requires_grad()) {
+    return conv2d_by_patches(x, weight, bias, conv.stride, padding);
   }
   return torch::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast),
-                       weight.contiguous(at::MemoryFormat::ChannelsLast), bias, stride, padding);
+                       weight.contiguous(at::MemoryFormat::ChannelsLast), bias, conv.stride,
+                       padding, 1, conv.groups);
 }
 
 /// [C] or [T,C] -> something that broadcasts against [T,N,C,...].
@@ -88,40 +93,48 @@ Tensor batch_norm_one_task(const Tensor& x, const NormParams& params, Forward& f
 
 }  // namespace
 
-int64_t pad_image(Tensor& x, int64_t kernel, const Conv2d& conv) {
+Extent pad_image(Tensor& x, Extent kernel, const Conv2d& conv) {
+  const auto [height, width] = kernel;
   switch (conv.padding) {
     case Conv2d::Padding::none:
-      return 0;
+      return {0, 0};
     case Conv2d::Padding::symmetric:
-      return kernel / 2;
+      return {height / 2, width / 2};
     case Conv2d::Padding::same:
-      if (conv.stride == 1 && kernel % 2 == 1) return kernel / 2;
+      if (conv.stride == 1 && height % 2 == 1 && width % 2 == 1) return {height / 2, width / 2};
       break;
   }
-  const auto total = [&](int64_t size) {
+  const auto total = [&](int64_t size, int64_t length) {
     const int64_t out = (size + conv.stride - 1) / conv.stride;
-    return std::max<int64_t>(0, (out - 1) * conv.stride + kernel - size);
+    return std::max<int64_t>(0, (out - 1) * conv.stride + length - size);
   };
-  const int64_t rows = total(x.size(-2)), columns = total(x.size(-1));
+  const int64_t rows = total(x.size(-2), height), columns = total(x.size(-1), width);
   x = torch::constant_pad_nd(x, {columns / 2, columns - columns / 2, rows / 2, rows - rows / 2});
-  return 0;
+  return {0, 0};
+}
+
+int64_t size_after(int64_t size, int64_t kernel, const Conv2d& conv) {
+  if (conv.padding == Conv2d::Padding::same) return (size + conv.stride - 1) / conv.stride;
+  const int64_t around = conv.padding == Conv2d::Padding::none ? 0 : 2 * (kernel / 2);
+  return size + around < kernel ? 0 : (size + around - kernel) / conv.stride + 1;
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv) {
   const int64_t tasks = x.size(0), images = x.size(1);
   Tensor flat = x.flatten(0, 1);
-  const int64_t padding = pad_image(flat, weight.size(-1), conv);
+  const Extent padding = pad_image(flat, {weight.size(-2), weight.size(-1)}, conv);
   if (!per_task(weight, 4, tasks) || tasks == 1) {
     const Tensor w = weight.dim() == 5 ? weight.squeeze(0) : weight;
     const Tensor b = bias.defined() && bias.dim() == 2 && tasks == 1 ? bias.squeeze(0) : bias;
     const bool task_bias = b.defined() && per_task(b, 1, tasks);
-    const Tensor y = conv2d_shared(flat, w, task_bias ? Tensor() : b, conv.stride, padding)
+    const Tensor y = conv2d_shared(flat, w, task_bias ? Tensor() : b, conv, padding)
                          .unflatten(0, {tasks, images});
     return task_bias ? y + along_channels(b, 5) : y;
   }
-  // One group of channels per task: [N, T*C, H, W].
+  // One group of channels per task, or as many as the convolution has: [N, T*C, H, W].
   const Tensor grouped = flat.unflatten(0, {tasks, images}).transpose(0, 1).flatten(1, 2);
-  const Tensor y = torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1, tasks);
+  const Tensor y = torch::conv2d(grouped, weight.flatten(0, 1), {}, conv.stride, padding, 1,
+                                 tasks * conv.groups);
   Tensor split = y.unflatten(1, {tasks, weight.size(1)}).transpose(0, 1);
   if (!bias.defined()) return split;
   per_task(bias, 1, tasks);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -15,13 +16,22 @@ struct Conv2d {
   /// Zeros around the image; `same` is TensorFlow's rule: output size ceil(H / stride), the odd
   /// zero at the bottom and right.
   enum class Padding { symmetric, same, none } padding = Padding::symmetric;
+  /// Input channels fall into so many groups, each seen by its own share of the outputs; as many as
+  /// there are channels: depthwise.
+  int64_t groups = 1;
 };
 
-/// The zeros that `conv` puts around images x [...,H,W], made explicit where they are not
-/// symmetric; returns what the convolution by a k x k kernel itself still has to pad.
-int64_t pad_image(Tensor& x, int64_t kernel, const Conv2d& conv);
+using Extent = std::array<int64_t, 2>;  ///< height and width
 
-/// x [T,N,C,H,W], weight [O,C,k,k] or [T,O,C,k,k], bias [O], [T,O] or undefined -> [T,N,O,h,w].
+/// The zeros that `conv` puts around images x [...,H,W], made explicit where they are not
+/// symmetric; returns what the convolution by a kernel of that extent itself still has to pad.
+Extent pad_image(Tensor& x, Extent kernel, const Conv2d& conv);
+
+/// How many rows (columns) are left of `size` by kernels that long.
+int64_t size_after(int64_t size, int64_t kernel, const Conv2d& conv);
+
+/// x [T,N,C,H,W], weight [O,C/groups,k,l] or [T,O,C/groups,k,l], bias [O], [T,O] or undefined ->
+/// [T,N,O,h,w].
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2d& conv);
 
 /// x [T,N,F], weight [O,F] or [T,O,F], bias [O], [T,O] or undefined -> [T,N,O].

@@ -155,6 +155,44 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "a block under other names is the same block; norm_block() is what follows its convolution") {
+  const Tensor images = numbers({2, 3, 3, 7, 6}, 1);
+  const ParamList params = block_params("b", 3, 16, 3);
+  ParamList renamed;
+  for (const Param& param : params) {
+    std::string name = param.name.substr(2);
+    name.replace(0, name.find('.'), name.starts_with("conv") ? "features.0" : "features.1");
+    renamed.add({name, param.value, param.role});
+  }
+  for (const Kernels kernels : {Kernels::reference, Kernels::fast}) {
+    PathLog paths;
+    Forward forward{.kernels = kernels}, logged{.kernels = kernels, .paths = &paths};
+    const Tensor expected = conv_block(images, params, "b", {}, forward);
+    const BlockNames names{"features.0", "features.1"};
+    CHECK(torch::equal(conv_block(images, renamed, names, {}, logged), expected));
+    const Tensor map = conv2d(images, params["b.conv.weight"], params["b.conv.bias"], {});
+    CHECK(difference(norm_block(map, renamed, "features.1", {}, logged), expected) <= 1e-10);
+    REQUIRE(paths.layers().size() == 2);
+    CHECK(paths.layers()[0].name == "features.0");
+    CHECK(paths.layers()[1].name == "features.1");
+  }
+}
+
+TEST_CASE("a block of a convolution alone is that convolution, bias included") {
+  const Tensor images = numbers({2, 3, 16, 7, 6}, 1);
+  const ParamList params = block_params("b", 16, 16, 3);
+  const ConvBlock bare{.norm = false, .pool = false, .negative_slope = 1};
+  const Tensor expected = conv2d(images, params["b.conv.weight"], params["b.conv.bias"], {});
+  for (const Kernels kernels : {Kernels::reference, Kernels::fast}) {
+    PathLog paths;
+    Forward forward{.kernels = kernels, .paths = &paths};
+    CHECK(difference(conv_block(images, params, "b", bare, forward), expected) <= 1e-10);
+    const bool fast = kernels == Kernels::fast;
+    CHECK(paths.layers()[0].paths[0] == (fast ? "convolution winograd" : "convolution reference"));
+  }
+}
+
 TEST_CASE("a block says which kernels computed it, each way once, in the network's order") {
   const Tensor images = numbers({1, 2, 16, 7, 7}, 1);
   PathLog paths;

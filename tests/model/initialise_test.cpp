@@ -63,8 +63,8 @@ TEST_CASE("truncated_normal is N(0, 0.01^2) without what lies beyond two standar
 
 TEST_CASE("biases are drawn with torch's scheme and 0 with the others") {
   check_uniform(initial_bias("pytorch", {20000, 4}, kStream), 0.5);
-  for (const std::string scheme :
-       {"xavier_uniform", "xavier_normal", "he_normal", "truncated_normal", "standard_normal"}) {
+  for (const std::string scheme : {"xavier_uniform", "xavier_normal", "he_normal",
+                                   "he_normal_fan_out", "truncated_normal", "standard_normal"}) {
     CHECK(torch::equal(initial_bias(scheme, {64, 1, 3, 3}, kStream), torch::zeros({64})));
   }
 }

@@ -1,6 +1,7 @@
 #include "framework/model/task_ops.h"
 
 #include "framework/base/error.h"
+#include "framework/model/fast_conv.h"
 #include "tests/base/caught.h"
 #include "tests/doctest_torch.h"
 #include "tests/model/numbers.h"
@@ -112,6 +113,59 @@ TEST_CASE(
       CHECK(difference(a.first[i], b.first[i]) <= kSame);
       CHECK(difference(a.second[i], b.second[i]) <= kSame);
     }
+  }
+}
+
+/// Kernels that are not square, and channels in groups up to depthwise: 6 channels of 7x6 images.
+struct OddConvolution {
+  std::string name;
+  Conv2d how;
+  std::vector<int64_t> kernel;  ///< [O,C/groups,k,l]
+};
+
+std::vector<OddConvolution> odd_convolutions() {
+  using Padding = Conv2d::Padding;
+  return {{"1x5", {}, {2, 6, 1, 5}},
+          {"5x1, stride 2", {.stride = 2}, {2, 6, 5, 1}},
+          {"3x1, none", {.padding = Padding::none}, {2, 6, 3, 1}},
+          {"1x4, same", {.padding = Padding::same}, {2, 6, 1, 4}},
+          {"2x3, stride 2, same", {2, Padding::same}, {2, 6, 2, 3}},
+          {"two groups", {.groups = 2}, {4, 3, 3, 3}},
+          {"depthwise", {.groups = 6}, {6, 1, 3, 3}},
+          {"depthwise 5x5, stride 2", {.stride = 2, .groups = 6}, {6, 1, 5, 5}},
+          {"two outputs a channel", {.groups = 6}, {12, 1, 1, 3}}};
+}
+
+TEST_CASE(
+    "kernels that are not square and groups of channels: each task's own equal a loop over tasks, "
+    "to the second derivative") {
+  for (const OddConvolution& conv : odd_convolutions()) {
+    std::vector<int64_t> own = conv.kernel;
+    own.insert(own.begin(), 3);
+    const test::Function op = [&](const auto& in) { return conv2d(in[0], in[1], in[2], conv.how); };
+    check_loop({conv.name,
+                {numbers({3, 2, 6, 7, 6}, 1), numbers(own, 2), numbers({3, conv.kernel[0]}, 3)},
+                op,
+                op});
+  }
+}
+
+TEST_CASE("such a convolution has the values of LibTorch's and leaves as many rows as announced") {
+  for (const OddConvolution& conv : odd_convolutions()) {
+    CAPTURE(conv.name);
+    const Tensor x = numbers({1, 2, 6, 7, 6}, 1), weight = numbers(conv.kernel, 2);
+    const Tensor y = conv2d(x, weight, Tensor(), conv.how)[0];
+    const int64_t height = conv.kernel[2], width = conv.kernel[3];
+    CHECK(y.size(2) == size_after(7, height, conv.how));
+    CHECK(y.size(3) == size_after(6, width, conv.how));
+    if (conv.how.padding == Conv2d::Padding::same) continue;
+    const bool around = conv.how.padding == Conv2d::Padding::symmetric;
+    const std::vector<int64_t> padding{around ? height / 2 : 0, around ? width / 2 : 0};
+    const Tensor expected =
+        torch::conv2d(x[0], weight, {}, conv.how.stride, padding, 1, conv.how.groups);
+    CHECK(difference(y, expected) <= 1e-12);
+    CHECK(fast_conv_path(x, weight, conv.how) ==
+          (conv.how.groups == 1 && height == width ? ConvPath::library : ConvPath::none));
   }
 }
 
