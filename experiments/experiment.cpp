@@ -290,6 +290,7 @@ Experiment open_experiment(const ExperimentSpec& spec, const torch::Device& devi
   }
   check_tasks(experiment);
   experiment.leak = known_classes(experiment);
+  if (spec.start.weights) fresh_weights(experiment);  // throws now where they do not fit
   check_retraining(spec);
   check_ensemble(experiment);
   resolve_selection(experiment);

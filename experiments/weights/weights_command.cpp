@@ -198,7 +198,7 @@ $XDG_DATA_HOME or ~/.local/share. A recipe says where weights come from that are
   kshot weights add my-conv4 --run results/pretrain/3fa91c0b2d7e
   kshot weights verify)";
   command.positional = {"words..."};
-  command.options.add_options()("words", po::value<Words>()->value_name("WORDS"), "what to do")(
+  command.options.add_options()(
       "run", po::value<std::string>()->value_name("RUN"), "add: the backbone of a finished run")(
       "file", po::value<std::string>()->value_name("FILE"), "add: a safetensors file")(
       "entry", po::value<std::string>()->value_name("ENTRY"),

@@ -94,7 +94,7 @@ TEST_CASE("images go through the weights' transform first") {
   const BackbonePtr changed = starting_from(small_conv(), given);
   CHECK(changed->output_shape(std::vector<int64_t>{1, 16, 14}) ==
         plain->output_shape(std::vector<int64_t>{1, 12, 12}));
-  const Tensor images = test::numbers({2, 3, 1, 16, 14}, 1);
+  const Tensor images = test::numbers({2, 3, 1, 16, 14}, 1).to(torch::kFloat);
   const ParamList params = changed->init(shapes_of({1, 16, 14}), Stream(1, Purpose::initialisation, 0));
   Forward one, two;
   const Tensor cut = (images.narrow(3, 2, 12).narrow(4, 1, 12) - 0.5) / 0.25;
