@@ -40,6 +40,7 @@ svg.chart text { fill: var(--quiet); } svg.chart .axis-title { fill: var(--text)
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .4rem 0; padding: 0; }
 svg.key { width: 34px; height: 14px; vertical-align: -1px; }
 caption { text-align: left; color: var(--quiet); padding: .3rem 0; } tbody th { color: var(--text); font-weight: 400; white-space: nowrap; }
+:not(.matrix) > .wide > table:not(.pictures) td:last-child:not(.number) { min-width: 12rem; }
 .track { display: inline-block; width: 7rem; height: .7em; background: var(--line); }
 .track > span { display: block; height: 100%; background: var(--s0); }
 .matrix td { padding: .15rem .3rem; } .heat { display: block; padding: .1rem .3rem; background: color-mix(in srgb, var(--s0) calc(var(--heat) * .6), transparent); }
