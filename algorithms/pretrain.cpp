@@ -1,7 +1,7 @@
 // Pretraining: a classifier of all base classes, trained on minibatches. Its backbone is what
-// counts: `kshot weights add` makes it a registered file, from which other methods start. Chen, Liu,
-// Kira, Wang, Huang: "A closer look at few-shot classification", ICLR 2019, trains its baselines so:
-// with a linear head (Baseline) or one of cosines (Baseline++).
+// counts: `kshot weights add` makes it a registered file, from which other methods start. Chen,
+// Liu, Kira, Wang, Huang: "A closer look at few-shot classification", ICLR 2019, trains its
+// baselines so: with a linear head (Baseline) or one of cosines (Baseline++).
 //
 // It is validated, and tested, by few-shot accuracy on classes that it never saw: queries belong to
 // the nearest class mean of the support features.

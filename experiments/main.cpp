@@ -21,9 +21,18 @@ namespace kshot {
 namespace {
 
 std::vector<Command> all_commands() {
-  return {run_command_description(), sweep_command(),  evaluate_command(), leaderboard_command(),
-          compare_command(),         report_command(), predict_command(),  data_command(),
-          weights_command(),         episodes_command(), list_command(),   describe_command(),
+  return {run_command_description(),
+          sweep_command(),
+          evaluate_command(),
+          leaderboard_command(),
+          compare_command(),
+          report_command(),
+          predict_command(),
+          data_command(),
+          weights_command(),
+          episodes_command(),
+          list_command(),
+          describe_command(),
           bench_command()};
 }
 

@@ -105,7 +105,8 @@ int add_weights(const Arguments& arguments, const Words& words) {
                 "weights add takes --run RUN, or --file FILE.safetensors and --entry ENTRY.json");
   }
   if (!from_run && arguments.count("entry") == 0)
-    throw Error(Exit::bad_spec, "weights add --file needs --entry ENTRY.json, which says what it is");
+    throw Error(Exit::bad_spec,
+                "weights add --file needs --entry ENTRY.json, which says what it is");
   check_weight_id(words[0]);
   const WeightEntry entry =
       from_run ? register_run(registry, words[0], arguments["run"].as<std::string>())
@@ -185,7 +186,8 @@ Command weights_command() {
   command.name = "weights";
   command.summary = "pretrained weights: what there is, registering, checking";
   command.usage =
-      "weights list | info ID | add ID --run RUN | add ID --file FILE --entry ENTRY | verify [ID]...";
+      "weights list | info ID | add ID --run RUN | add ID --file FILE --entry ENTRY | verify "
+      "[ID]...";
   command.details =
       R"(A spec starts from weights by their id, or from a finished run by its folder:
 
@@ -198,8 +200,8 @@ $XDG_DATA_HOME or ~/.local/share. A recipe says where weights come from that are
   kshot weights add my-conv4 --run results/pretrain/3fa91c0b2d7e
   kshot weights verify)";
   command.positional = {"words..."};
-  command.options.add_options()(
-      "run", po::value<std::string>()->value_name("RUN"), "add: the backbone of a finished run")(
+  command.options.add_options()("run", po::value<std::string>()->value_name("RUN"),
+                                "add: the backbone of a finished run")(
       "file", po::value<std::string>()->value_name("FILE"), "add: a safetensors file")(
       "entry", po::value<std::string>()->value_name("ENTRY"),
       "add: what the file is, as scripts/export_weights.py prints it");

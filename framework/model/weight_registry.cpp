@@ -24,7 +24,8 @@ std::string variable(const char* name) {
 fs::path WeightRegistry::default_folder() {
   if (const std::string own = variable("KSHOT_WEIGHTS"); !own.empty()) return own;
   const std::string data = variable("XDG_DATA_HOME");
-  const fs::path shared = data.empty() ? fs::path(variable("HOME")) / ".local/share" : fs::path(data);
+  const fs::path shared =
+      data.empty() ? fs::path(variable("HOME")) / ".local/share" : fs::path(data);
   return shared / "kshot" / "weights";
 }
 

@@ -26,7 +26,8 @@ class WeightRegistry {
   std::filesystem::path file_of(const WeightEntry& entry) const { return folder_ / entry.file; }
 
   /// Writes the bytes of a safetensors file into the folder under the entry's id, fills in file,
-  /// sha256 and bytes, and writes the entry. Throws Error(bad_spec) where the id is taken, Error(io).
+  /// sha256 and bytes, and writes the entry. Throws Error(bad_spec) where the id is taken,
+  /// Error(io).
   WeightEntry add(WeightEntry entry, const std::string& bytes);
 
  private:

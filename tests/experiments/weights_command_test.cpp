@@ -80,7 +80,8 @@ TEST_CASE("a run's backbone is registered by one command and starts another run"
   CHECK(read_json(house.moved() / "spec.json")["backbone"]["channels"] == Json{8});
 }
 
-TEST_CASE("a run is named by its folder; which bytes they are decides the run id, not where they lie") {
+TEST_CASE(
+    "a run is named by its folder; which bytes they are decides the run id, not where they lie") {
   const House house;
   REQUIRE(house.start_from(house.run.string()).code == 0);
   const fs::path first = house.moved();
@@ -93,7 +94,8 @@ TEST_CASE("a run is named by its folder; which bytes they are decides the run id
 
 TEST_CASE("weights that know a class of the test are refused, or leave their mark") {
   // The third alphabet, which is tested here, was trained on there.
-  const House house({{"dataset", {{"train_alphabets", 3}}}});
+  const Json three_alphabets{{"dataset", {{"train_alphabets", 3}}}};
+  const House house(three_alphabets);
   const Json same_classes{{"dataset", {{"train_alphabets", 1}}}};
   const Outcome refused = house.start_from(house.run.string(), same_classes);
   CHECK(refused.code == 2);
@@ -128,7 +130,8 @@ TEST_CASE("what is wrong with a reference is said before anything is written") {
   const auto refused = [&](const Json& backbone, const std::string& part) {
     Json block{{"name", nullptr}, {"channels", nullptr}};
     block.update(backbone);
-    const Words words{"run", test::write_tiny_spec(house.folder.path(), "moved", {{"backbone", block}})};
+    const Words words{"run",
+                      test::write_tiny_spec(house.folder.path(), "moved", {{"backbone", block}})};
     const Outcome outcome = house.kshot(words);
     CHECK(outcome.code == 2);
     CHECK_MESSAGE(has(outcome.err, part), outcome.err);

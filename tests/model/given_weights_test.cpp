@@ -18,7 +18,8 @@ Shapes shapes_of(std::vector<int64_t> input) { return {.input = std::move(input)
 
 /// Weights of the same network from other draws.
 GivenWeights other_weights() {
-  const ParamList drawn = small_conv()->init(shapes_of({1, 12, 12}), Stream(7, Purpose::initialisation, 0));
+  const ParamList drawn =
+      small_conv()->init(shapes_of({1, 12, 12}), Stream(7, Purpose::initialisation, 0));
   return {.tensors = to_tensors(drawn, ""), .where = "FILE"};
 }
 
@@ -49,10 +50,11 @@ TEST_CASE("a backbone starts from given weights, whatever is drawn") {
   for (size_t i = 0; i < params.size(); ++i) {
     CHECK(params.at(i).name == given.tensors[i].name);
     CHECK(torch::equal(params.at(i).value, given.tensors[i].value));
-    CHECK(params.at(i).role == small_conv()
-                                   ->init(shapes_of({1, 12, 12}), Stream(1, Purpose::initialisation, 0))
-                                   .at(i)
-                                   .role);
+    CHECK(params.at(i).role ==
+          small_conv()
+              ->init(shapes_of({1, 12, 12}), Stream(1, Purpose::initialisation, 0))
+              .at(i)
+              .role);
   }
 }
 
@@ -95,7 +97,8 @@ TEST_CASE("images go through the weights' transform first") {
   CHECK(changed->output_shape(std::vector<int64_t>{1, 16, 14}) ==
         plain->output_shape(std::vector<int64_t>{1, 12, 12}));
   const Tensor images = test::numbers({2, 3, 1, 16, 14}, 1).to(torch::kFloat);
-  const ParamList params = changed->init(shapes_of({1, 16, 14}), Stream(1, Purpose::initialisation, 0));
+  const ParamList params =
+      changed->init(shapes_of({1, 16, 14}), Stream(1, Purpose::initialisation, 0));
   Forward one, two;
   const Tensor cut = (images.narrow(3, 2, 12).narrow(4, 1, 12) - 0.5) / 0.25;
   CHECK(torch::equal(changed->features(params, images, one), plain->features(params, cut, two)));

@@ -36,11 +36,13 @@ TEST_CASE("antialiased: each pixel of half the size is a mean weighted like a te
 }
 
 TEST_CASE("cropping takes the centre; half a pixel goes to the even side") {
-  const Tensor image = torch::arange(7).to(torch::kFloat).view({1, 1, 1, 1, 7}).expand({1, 1, 1, 7, 7});
+  const Tensor image =
+      torch::arange(7).to(torch::kFloat).view({1, 1, 1, 1, 7}).expand({1, 1, 1, 7, 7});
   const InputTransform transform{.crop = 4};
   CHECK(transform.apply(image)[0][0][0][0][0].item<float>() == 2);  // (7 - 4) / 2 = 1.5 -> 2
-  CHECK(message_of([&] { transform.output_shape(Shape{1, 3, 9}); })
-            .find("a crop of 4x4 pixels; images have 3x9") != std::string::npos);
+  CHECK(message_of([&] {
+          transform.output_shape(Shape{1, 3, 9});
+        }).find("a crop of 4x4 pixels; images have 3x9") != std::string::npos);
 }
 
 TEST_CASE("channels are normalised; a grey image serves for three") {
@@ -50,8 +52,9 @@ TEST_CASE("channels are normalised; a grey image serves for three") {
   CHECK(transform.output_shape(Shape{1, 2, 2}) == Shape{3, 2, 2});
   for (const auto& [channel, value] : {std::pair{0, 0.5}, std::pair{1, 0.75}, std::pair{2, 2.0}})
     CHECK(x[0][0][channel][1][1].item<double>() == value);
-  CHECK(message_of([&] { transform.output_shape(Shape{2, 2, 2}); })
-            .find("images of 3 channels; these have 2") != std::string::npos);
+  CHECK(message_of([&] {
+          transform.output_shape(Shape{2, 2, 2});
+        }).find("images of 3 channels; these have 2") != std::string::npos);
 }
 
 }  // namespace kshot::input_transform_test
