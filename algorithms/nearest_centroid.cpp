@@ -25,7 +25,7 @@ class NearestCentroid final : public MetricMethod {
                     {.help = "of each feature vector: none (UN), or divided by its length (L2N)",
                      .one_of = {"none", "l2"}});
       fields.option("distance", distance,
-                    {.help = "to the class means: squared Euclidean, or the cosine's negative",
+                    {.help = "to the class means: squared Euclidean, or the angle's cosine",
                      .one_of = {"euclidean", "cosine"}});
     }
   };

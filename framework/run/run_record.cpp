@@ -17,10 +17,7 @@ namespace {
 
 /// Where a file lies does not decide a number; what is in it does, and has its own hash.
 void drop_paths(Json& json) {
-  if (json.is_object()) {
-    json.erase("path");
-    json.erase("weights");
-  }
+  if (json.is_object()) json.erase("path");
   for (Json& item : json) {
     if (item.is_structured()) drop_paths(item);
   }
@@ -50,6 +47,7 @@ std::string recorded_run_id(const Json& spec, const Json& env) {
   Json deciding{{"spec", spec}};
   for (const char* key : {"name", "paper", "deviations", "log"}) deciding["spec"].erase(key);
   drop_paths(deciding["spec"]);
+  if (deciding["spec"].contains("backbone")) deciding["spec"]["backbone"].erase("weights");
   for (const auto& [key, called] :
        {std::pair{"data_sha256", "data"}, std::pair{"weights_sha256", "weights"},
         std::pair{"device", "device"}, std::pair{"dtype", "dtype"},
